@@ -1,0 +1,18 @@
+# Writes OUT: every file of FILES as a string, by name. Run by CMake at build time.
+set(text "#include \"schemas/texts.hpp\"\n\nnamespace penstock {\n\nstd::vector<SchemaText> const& schema_texts() {\n  static std::vector<SchemaText> const texts{\n")
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} content)
+  # Compilers limit the length of one literal.
+  string(LENGTH "${content}" length)
+  set(literal "")
+  set(from 0)
+  while(from LESS length)
+    string(SUBSTRING "${content}" ${from} 8000 part)
+    string(APPEND literal "R\"~~~(${part})~~~\"\n")
+    math(EXPR from "${from} + 8000")
+  endwhile()
+  string(APPEND text "      {\"${name}\", ${literal}},\n")
+endforeach()
+string(APPEND text "  };\n  return texts;\n}\n\n}  // namespace penstock\n")
+file(WRITE ${OUT} "${text}")
