@@ -1,0 +1,45 @@
+/// What the loops write to. One thread: the loop's. Real ones: streaming/kafka/producer.hpp; fake one: test/fakes.hpp.
+#pragma once
+
+#include "streaming/consumer.hpp"
+#include "streaming/record.hpp"
+
+#include <chrono>
+
+namespace penstock {
+
+/// Idempotent, acks=all.
+class Producer {
+ public:
+  virtual ~Producer() = default;
+
+  /// Takes the record into the queue. False: the queue is full; the caller pauses what feeds it and tries again.
+  /// Throws a fatal Fault where the broker will never take it (topic missing, not allowed, too large).
+  virtual bool produce(std::string_view topic, Record const& record) = 0;
+
+  /// Serves acknowledgements; call it often. Throws Fault for a record that could not be delivered.
+  virtual void poll(std::chrono::milliseconds wait) = 0;
+
+  /// Returns when every record so far is acknowledged; throws a transient Fault when that takes longer than `limit`.
+  virtual void flush(std::chrono::milliseconds limit) = 0;
+
+  virtual std::size_t queued_records() const = 0;   ///< not yet acknowledged
+  virtual std::int64_t written_total() const = 0;   ///< acknowledged since start
+};
+
+/// Output and the input it was made from move on together. With transactions: all of it or nothing is seen.
+/// Without (the embedded broker has none): output is acknowledged before the input's offsets are committed.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  /// Belongs to the running commit interval, which it opens where none is open. Blocks while the queue is full.
+  virtual void produce(std::string_view topic, Record const& record) = 0;
+  /// Closes the interval: outputs durable, `inputs` committed for the consumer's group. Throws Fault:
+  /// transient means nothing of the interval counts: rewind() and read the inputs again.
+  virtual void commit(Offsets const& inputs, Consumer& consumer) = 0;
+  /// Gives up the open interval.
+  virtual void abort() = 0;
+  virtual std::size_t queued_records() const = 0;
+};
+
+}  // namespace penstock

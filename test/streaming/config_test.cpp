@@ -1,0 +1,259 @@
+#include "streaming/config.hpp"
+
+#include "streaming/fault.hpp"
+#include "streaming/log.hpp"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+using namespace penstock;
+using Type = Setting::Type;
+
+namespace {
+
+std::vector<Setting> const settings{
+    {.key = "kafka.brokers", .type = Type::text, .fallback = "127.0.0.1:9092"},
+    {.key = "kafka.transactions", .type = Type::boolean, .fallback = "true"},
+    {.key = "kafka.properties", .type = Type::list},
+    {.key = "log.level", .type = Type::choice, .fallback = "info", .choices = {"debug", "info", "warning", "error"}},
+    {.key = "store.batch_count_max", .type = Type::integer, .fallback = "50000", .least = 1, .most = 1'000'000},
+    {.key = "store.batch_age_ms_max", .type = Type::integer, .fallback = "50", .least = 1, .most = 60'000},
+    {.key = "store.kinds", .type = Type::list, .fallback = "trades, candles", .choices = {"trades", "candles", "books"}},
+    {.key = "database.url", .type = Type::text},
+    {.key = "database.password", .type = Type::text, .secret = true},
+    {.key = "publish.*.symbols", .type = Type::list},
+    {.key = "publish.*.http_url", .type = Type::text},
+    {.key = "publish.*.api_key", .type = Type::text, .secret = true},
+};
+std::vector<std::string> const providers{"binance", "hyperliquid", "coingecko"};
+
+/// A folder of its own, made and left behind empty-handed.
+class Folder {
+ public:
+  Folder() {
+    auto pattern = (std::filesystem::temp_directory_path() / "penstock-config-XXXXXX").string();
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string write(std::string const& name, std::string const& text) const {
+    std::ofstream{path_ / name} << text;
+    return (path_ / name).string();
+  }
+  std::string path(std::string const& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct Variable {
+  Variable(char const* name, std::string const& value) : name_{name} { ::setenv(name, value.c_str(), 1); }
+  ~Variable() { ::unsetenv(name_); }
+  char const* name_;
+};
+
+Config load(std::string const& file, std::map<std::string, std::string> const& flags = {}) {
+  return ConfigLoader{settings, providers}.load(file, flags);
+}
+
+std::string error_of(std::function<void()> const& act) {
+  try {
+    act();
+  } catch (UsageError const& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+/// The file's name is long and made up: errors are compared with `FILE` in its place.
+std::string error_of_file(std::string const& text) {
+  Folder const folder;
+  auto const file = folder.write("penstock.toml", text);
+  auto error = error_of([&] { load(file); });
+  for (auto at = error.find(file); at != error.npos; at = error.find(file)) error.replace(at, file.size(), "FILE");
+  return error;
+}
+
+}  // namespace
+
+TEST_CASE("config: a key that is given nowhere has its default") {
+  Folder const folder;
+  auto const config = load(folder.write("empty.toml", ""));
+  CHECK(config.text("kafka.brokers") == "127.0.0.1:9092");
+  CHECK(config.boolean("kafka.transactions"));
+  CHECK(config.integer("store.batch_count_max") == 50000);
+  CHECK(config.milliseconds("store.batch_age_ms_max") == std::chrono::milliseconds{50});
+  CHECK(config.list("store.kinds") == std::vector<std::string>{"trades", "candles"});
+  CHECK(config.list("kafka.properties").empty());
+  CHECK(config.list("publish.binance.symbols").empty());
+  CHECK_FALSE(config.given("kafka.brokers"));
+  CHECK(config.origin("kafka.brokers") == "default");
+  CHECK_THROWS_AS(config.text("kafka.brokres"), std::logic_error);
+}
+
+TEST_CASE("config: flag beats variable beats file beats default, and each says where it came from") {
+  Folder const folder;
+  auto const file = folder.write("penstock.toml", "[store]\nbatch_count_max = 2\n");
+  CHECK(load(file).integer("store.batch_count_max") == 2);
+  CHECK(load(file).origin("store.batch_count_max") == file + " line 2");
+  {
+    Variable const variable{"PENSTOCK_STORE_BATCH_COUNT_MAX", "3"};
+    CHECK(load(file).integer("store.batch_count_max") == 3);
+    CHECK(load(file).origin("store.batch_count_max") == "variable PENSTOCK_STORE_BATCH_COUNT_MAX");
+    auto const config = load(file, {{"store.batch_count_max", "4"}});
+    CHECK(config.integer("store.batch_count_max") == 4);
+    CHECK(config.origin("store.batch_count_max") == "flag --store-batch-count-max");
+    CHECK(config.flags() == std::map<std::string, std::string>{{"store.batch_count_max", "4"}});
+  }
+  CHECK(load(file).given("store.batch_count_max"));
+}
+
+TEST_CASE("config: lists come from arrays, and from text with commas") {
+  Folder const folder;
+  auto const file = folder.write("penstock.toml",
+                                 "[kafka]\nproperties = [\"ssl.cipher.suites=a,b\", \"x=1\"]\n[store]\nkinds = \"trades , books\"\n"
+                                 "[publish.binance]\nsymbols = [\"BTC/USDT\",\"ETH/USDT\"]\n");
+  auto const config = load(file);
+  CHECK(config.list("kafka.properties") == std::vector<std::string>{"ssl.cipher.suites=a,b", "x=1"});
+  CHECK(config.list("store.kinds") == std::vector<std::string>{"trades", "books"});
+  CHECK(config.list("publish.binance.symbols") == std::vector<std::string>{"BTC/USDT", "ETH/USDT"});
+  CHECK(load(file, {{"publish.binance.symbols", "SOL/USDT"}}).list("publish.binance.symbols") == std::vector<std::string>{"SOL/USDT"});
+}
+
+TEST_CASE("config: sections come in the order of the file") {
+  Folder const folder;
+  auto const config = load(folder.write("penstock.toml", "[publish.hyperliquid]\n[publish.binance]\n[kafka]\n[publish.coingecko]\n"));
+  CHECK(config.sections("publish") == std::vector<std::string>{"hyperliquid", "binance", "coingecko"});
+  CHECK(config.sections("store").empty());
+}
+
+TEST_CASE("config: what is wrong in the file is said with its line, the nearest word and what is allowed") {
+  struct Case {
+    char const* text;
+    char const* error;
+  };
+  for (auto const& [text, error] : {
+           Case{"[store]\nbatch_cuont_max = 1\n", "FILE line 2: [store] has no key batch_cuont_max; did you mean batch_count_max?"},
+           Case{"[store]\nzzz = 1\n", "FILE line 2: [store] has no key zzz; known: batch_count_max, batch_age_ms_max, kinds"},
+           Case{"\n[stroe]\n", "FILE line 2: there is no section [stroe]; did you mean store?"},
+           Case{"brokers = \"x\"\n", "FILE line 1: there is no key brokers outside of a section; known: database, kafka, log, publish, store"},
+           Case{"store = 3\n", "FILE line 1: store is a section; write [store] and its keys below"},
+           Case{"[publish.binanse]\n", "FILE line 1: there is no publish section for \"binanse\"; did you mean binance?"},
+           Case{"[publish.nasdaq]\n", "FILE line 1: there is no publish section for \"nasdaq\"; known: binance, hyperliquid, coingecko"},
+           Case{"[publish.binance]\nsymbol = \"x\"\n", "FILE line 2: [publish.binance] has no key symbol; did you mean symbols?"},
+           Case{"[store]\nbatch_count_max = 0\n", "FILE line 2: store.batch_count_max is \"0\"; it takes a whole number from 1 to 1000000"},
+           Case{"[store]\nbatch_count_max = 1.5\n", "FILE line 2: store.batch_count_max is 1.5; it takes a whole number from 1 to 1000000"},
+           Case{"[store]\nbatch_count_max = \"many\"\n", "FILE line 2: store.batch_count_max is \"many\"; it takes a whole number from 1 to 1000000"},
+           Case{"[kafka]\ntransactions = 1\n", "FILE line 2: kafka.transactions is 1; it takes true or false"},
+           Case{"[log]\nlevel = \"warn\"\n", "FILE line 2: log.level is \"warn\" (did you mean warning?); it takes one of debug, info, warning, error"},
+           Case{"[store]\nkinds = [\"trades\", \"boks\"]\n", "FILE line 2: store.kinds is \"boks\" (did you mean books?); it takes a list of trades, candles, books"},
+           Case{"[store]\nkinds = [[\"trades\"]]\n", "FILE line 2: store.kinds is a list; it takes a list of trades, candles, books"},
+           Case{"[kafka.brokers]\nx = 1\n", "FILE line 1: kafka.brokers is a table; it takes text"},
+           Case{"[kafka]\nbrokers = 9092\n", "FILE line 2: kafka.brokers is 9092; it takes text"},
+       }) {
+    CAPTURE(text);
+    CHECK(error_of_file(text) == error);
+  }
+  CHECK(error_of_file("[kafka\nbrokers = 1\n").starts_with("FILE line 1: not valid TOML: "));
+  CHECK(error_of_file("[kafka]\nbrokers = \"a\"\nbrokers = \"b\"\n").starts_with("FILE line 3: not valid TOML: "));
+}
+
+TEST_CASE("config: a file that cannot be read is named") {
+  Folder const folder;
+  auto const missing = folder.path("missing.toml");
+  CHECK(error_of([&] { load(missing); }) == "cannot read the configuration file " + missing + ": No such file or directory");
+  CHECK(error_of([&] { load(folder.path("")); }).starts_with("cannot read the configuration file "));
+  Variable const variable{"PENSTOCK_CONFIG", missing};
+  CHECK(error_of([] { load(""); }) == "cannot read the configuration file " + missing + ": No such file or directory");
+}
+
+TEST_CASE("config: an unknown variable is an error, but for those of tests and the toolbox") {
+  Folder const folder;
+  auto const file = folder.write("penstock.toml", "");
+  {
+    Variable const test{"PENSTOCK_TEST_DATABASE", "x"};
+    Variable const toolbox{"PENSTOCK_TOOLBOX_DIR", "x"};
+    CHECK(error_of([&] { load(file); }) == "no error");
+  }
+  {
+    Variable const typo{"PENSTOCK_KAFKA_BROKRES", "x"};
+    CHECK(error_of([&] { load(file); }) == "variable PENSTOCK_KAFKA_BROKRES is not a setting of penstock; did you mean PENSTOCK_KAFKA_BROKERS?");
+  }
+  {
+    Variable const typo{"PENSTOCK_PUBLISH_BINANSE_SYMBOLS", "x"};
+    CHECK(error_of([&] { load(file); }) ==
+          "variable PENSTOCK_PUBLISH_BINANSE_SYMBOLS: there is no publish section for \"binanse\"; did you mean binance?");
+  }
+  {
+    Variable const wrong{"PENSTOCK_STORE_BATCH_COUNT_MAX", "12x"};
+    CHECK(error_of([&] { load(file); }) ==
+          "variable PENSTOCK_STORE_BATCH_COUNT_MAX: store.batch_count_max is \"12x\"; it takes a whole number from 1 to 1000000");
+  }
+  Variable const url{"PENSTOCK_PUBLISH_BINANCE_HTTP_URL", "http://here"};
+  CHECK(load(file).text("publish.binance.http_url") == "http://here");
+  CHECK(load(file).text("publish.coingecko.http_url").empty());
+}
+
+TEST_CASE("config: flags name the nearest known one, and the one that was written") {
+  Folder const folder;
+  auto const file = folder.write("penstock.toml", "");
+  CHECK(error_of([&] { load(file, {{"store.batch_count_mx", "1"}}); }) ==
+        "flag --store-batch-count-mx is not known; did you mean --store-batch-count-max?");
+  auto const loader = ConfigLoader{settings, providers};
+  CHECK(error_of([&] { loader.load(file, {{"store.batch_count_max", "-1"}}, {{"store.batch_count_max", "batch-count-max"}}); }) ==
+        "flag --batch-count-max: store.batch_count_max is \"-1\"; it takes a whole number from 1 to 1000000");
+}
+
+TEST_CASE("config: a secret comes from a variable, the file or a file of its own, and is never shown") {
+  Folder const folder;
+  auto const password = folder.write("password", "correct horse\n");
+  auto const file = folder.write("penstock.toml", "[database]\npassword_file = \"" + password + "\"\n");
+  CHECK(load(file).text("database.password") == "correct horse");
+  CHECK(log::redacted("password is correct horse!") == "password is ***!");
+  {
+    Variable const variable{"PENSTOCK_DATABASE_PASSWORD", "battery staple"};
+    CHECK(load(file).text("database.password") == "battery staple");
+    CHECK(log::redacted("battery staple") == "***");
+  }
+  {
+    Variable const variable{"PENSTOCK_PUBLISH_COINGECKO_API_KEY_FILE", password};
+    CHECK(load(file).text("publish.coingecko.api_key") == "correct horse");
+  }
+  CHECK(load(folder.write("b.toml", ""), {{"database.password_file", password}}).text("database.password") == "correct horse");
+  CHECK(error_of([&] { load(file, {{"database.password", "hunter2"}}); }) ==
+        "flag --database-password: a secret on the command line can be read by everybody on this machine; use the variable "
+        "PENSTOCK_DATABASE_PASSWORD or, for a file that holds it, --database-password-file");
+  CHECK(error_of_file("[database]\npassword = 12345\n") == "FILE line 2: database.password is ***; it takes text");
+  CHECK(error_of_file("[database]\npassword_file = \"/nowhere/password\"\n") ==
+        "FILE line 2: database.password_file names \"/nowhere/password\", which cannot be read: No such file or directory; name a file that "
+        "this user may read");
+  CHECK(error_of_file("[database]\npassword_file = \"/tmp\"\n").contains("cannot be read"));
+  CHECK(error_of_file("[database]\npassword = \"swordfish\"\npassword_file = \"/nowhere\"\n") ==
+        "FILE line 3: database.password and database.password_file are both given; keep one of them");
+  CHECK(error_of_file("[kafka]\nbrokers_file = \"x\"\n").starts_with("FILE line 2: [kafka] has no key brokers_file"));
+  auto const empty = folder.write("empty", "\n");
+  CHECK(error_of([&] { load(folder.write("c.toml", ""), {{"database.password_file", empty}}); }).ends_with("which is empty; write the secret into it"));
+}
+
+TEST_CASE("config: a password inside a URL or a broker property is kept out of the log") {
+  Folder const folder;
+  load(folder.write("a.toml", "[database]\nurl = \"postgresql://me:s3cr3t-in-url@host/db\"\n[kafka]\nproperties = [\"sasl.password=pr0perty\"]\n"));
+  CHECK(log::redacted("to postgresql://me:s3cr3t-in-url@host/db") == "to postgresql://me:***@host/db");
+  CHECK(log::redacted("sasl.password=pr0perty") == "sasl.password=***");
+}
+
+TEST_CASE("config: nearest knows swapped, missing and wrong letters, and when to say nothing") {
+  std::vector<std::string> const words{"up", "publish", "transform", "store", "db", "tap"};
+  CHECK(nearest("pubilsh", words) == "publish");
+  CHECK(nearest("trasnform", words) == "transform");
+  CHECK(nearest("stor", words) == "store");
+  CHECK(nearest("trans", words) == "transform");
+  CHECK(nearest("tpa", words) == "tap");
+  CHECK(nearest("xyzzy", words).empty());
+  CHECK(suggestion("xyzzy", {"a", "b"}) == "; known: a, b");
+  CHECK(suggestion("xyzzy", {}).empty());
+}
