@@ -1,0 +1,81 @@
+/// For the .cpp files of this folder: walking a kind's fields, and what kinds of values they hold. Any thread.
+#pragma once
+
+#include "schemas/kinds.hpp"
+
+#include <array>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace penstock {
+
+template <class Kind>
+inline constexpr auto fields = all_fields<Kind>();
+template <class Kind>
+inline constexpr std::size_t field_count = std::tuple_size_v<decltype(all_fields<Kind>())>;
+
+/// Names of a kind's fields, in order: JSON keys and SQL columns.
+template <class Kind>
+inline constexpr auto field_names = std::apply([](auto const&... field) { return std::array{field.name...}; }, fields<Kind>);
+
+/// Calls `visit.operator()<i>()` for every field, in order; inside, `std::get<i>(fields<Kind>)` is a constant.
+template <class Kind, class Visit>
+constexpr void for_each_field(Visit&& visit) {
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    (visit.template operator()<i>(), ...);
+  }(std::make_index_sequence<field_count<Kind>>{});
+}
+
+/// Calls `visit.operator()<Kind>()` for the kind of that name and returns its answer; `otherwise` for an unknown one.
+template <class Answer, class Visit>
+Answer with_kind(std::string_view kind, Answer otherwise, Visit&& visit) {
+  [&]<class... Kind>(std::type_identity<std::variant<Kind...>>) {
+    (void)((Kind::kind == kind && (otherwise = visit.template operator()<Kind>(), true)) || ...);
+  }(std::type_identity<MarketRecord>{});
+  return otherwise;
+}
+
+template <class Value>
+concept Word = std::is_enum_v<Value>;
+
+// The words of each closed list, in the order of its enum.
+constexpr std::span<std::string_view const> words(std::type_identity<Side>) {
+  static constexpr std::array<std::string_view, 2> list{"buy", "sell"};
+  return list;
+}
+constexpr std::span<std::string_view const> words(std::type_identity<BookType>) {
+  static constexpr std::array<std::string_view, 2> list{"snapshot", "update"};
+  return list;
+}
+constexpr std::span<std::string_view const> words(std::type_identity<GapCause>) {
+  static constexpr std::array<std::string_view, 7> list{"sequence", "checksum", "reconnect", "late-join",
+                                                        "stale",    "refused",  "spool-full"};
+  return list;
+}
+constexpr std::span<std::string_view const> words(std::type_identity<GapState>) {
+  static constexpr std::array<std::string_view, 3> list{"open", "filled", "unfillable"};
+  return list;
+}
+constexpr std::span<std::string_view const> words(std::type_identity<Origin>) {
+  static constexpr std::array<std::string_view, 3> list{"live", "snapshot", "backfill"};
+  return list;
+}
+
+template <Word Value>
+constexpr std::string_view word(Value value) {
+  return words(std::type_identity<Value>{})[static_cast<std::size_t>(value)];
+}
+
+inline bool is_absent(std::string const& text) { return text.empty(); }
+inline bool is_absent(Decimal const& decimal) { return decimal.empty(); }
+template <class Value>
+bool is_absent(std::optional<Value> const& value) {
+  return !value.has_value();
+}
+template <class Value>
+bool is_absent(Value const&) {
+  return false;
+}
+
+}  // namespace penstock
