@@ -1,0 +1,119 @@
+#include "streaming/kafka/client.hpp"
+
+#include "streaming/log.hpp"
+
+#include <syslog.h>
+#include <array>
+
+namespace penstock::kafka {
+namespace {
+
+void on_log(rd_kafka_t const* /*client*/, int level, char const* facility, char const* text) {
+  auto const ours = level <= LOG_ERR ? log::Level::error : level <= LOG_WARNING ? log::Level::warning : log::Level::debug;
+  // What librdkafka calls an error here is an outage that it repairs by itself.
+  log::write(std::min(ours, log::Level::warning), "kafka client", {{"about", facility}, {"text", text}});
+}
+
+void on_error(rd_kafka_t* client, int code, char const* reason, void* opaque) {
+  auto& trouble = *static_cast<Trouble*>(opaque);
+  auto const error = static_cast<rd_kafka_resp_err_t>(code);
+  // "All brokers are down" follows every reason and says nothing about it.
+  if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || trouble.last_error.empty()) trouble.last_error = reason;
+  if (error == RD_KAFKA_RESP_ERR__FATAL) {
+    trouble.fault.emplace(fatal_fault_of(client));
+  } else if (error == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
+    trouble.fault.emplace(fault_of(error, "", reason));
+  }
+}
+
+/// What a person can do about it; "" where waiting is the answer.
+std::string_view advice(rd_kafka_resp_err_t error) {
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return "run `penstock topics apply`";
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+      return "the topic's max.message.bytes is too small, or the record is larger than 20 MB; `penstock topics apply` sets the "
+             "former";
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+      return "give this user the right on the broker, or set another in kafka.properties";
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED: return "check sasl.* in kafka.properties";
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return "another instance with the same id took over; run only one of them";
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD: return "a compacted topic needs records with a key";
+    default: return {};
+  }
+}
+
+}  // namespace
+
+bool is_unknown_topic(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+         error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
+Fault::Kind kind_of(rd_kafka_resp_err_t error) {
+  if (!advice(error).empty()) return Fault::Kind::fatal;
+  switch (error) {
+    case RD_KAFKA_RESP_ERR__FATAL:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION: return Fault::Kind::fatal;
+    default: return Fault::Kind::transient;
+  }
+}
+
+Fault fault_of(rd_kafka_resp_err_t error, std::string_view doing, std::string_view reason) {
+  std::string text{doing};
+  if (!text.empty()) text += ": ";
+  text += reason.empty() ? std::string_view{rd_kafka_err2str(error)} : reason;
+  if (auto const what_to_do = advice(error); !what_to_do.empty()) text.append(": ").append(what_to_do);
+  return {kind_of(error), text};
+}
+
+Fault fatal_fault_of(rd_kafka_t* client) {
+  std::array<char, 512> reason{};
+  auto const error = rd_kafka_fatal_error(client, reason.data(), reason.size());
+  return {Fault::Kind::fatal, fault_of(error, "", reason.data()).what()};
+}
+
+Settings::Settings(Connection const& connection) : connection_{connection} {
+  if (connection.brokers.empty()) throw UsageError{"kafka.brokers is empty: give host:port of a broker"};
+  must("bootstrap.servers", connection.brokers);
+  set("client.id", connection.client_id);
+  set("log.connection.close", "false");
+  set("reconnect.backoff.ms", 100).set("reconnect.backoff.max.ms", 2'000);
+  // Topics and partitions that were added are seen within this time.
+  set("topic.metadata.refresh.interval.ms", 10'000);
+  for (auto const& [name, value] : connection.properties) must(name.c_str(), value);
+  rd_kafka_conf_set_log_cb(conf_.get(), on_log);
+  rd_kafka_conf_set_error_cb(conf_.get(), on_error);
+}
+
+Settings& Settings::set(char const* name, std::string const& value) {
+  return connection_.properties.contains(name) ? *this : must(name, value);
+}
+
+Settings& Settings::must(char const* name, std::string const& value) {
+  std::array<char, 512> why{};
+  if (rd_kafka_conf_set(conf_.get(), name, value.c_str(), why.data(), why.size()) == RD_KAFKA_CONF_OK) return *this;
+  throw UsageError{"kafka.properties: " + std::string{why.data()}};
+}
+
+KafkaClient Settings::client(rd_kafka_type_t type, Trouble* trouble) {
+  std::array<char, 512> why{};
+  rd_kafka_conf_set_opaque(conf_.get(), trouble);
+  KafkaClient client{rd_kafka_new(type, conf_.get(), why.data(), why.size())};
+  if (!client) throw UsageError{"kafka.properties: " + std::string{why.data()}};
+  static_cast<void>(conf_.release());  // rd_kafka_new() took it.
+  return client;
+}
+
+}  // namespace penstock::kafka

@@ -1,0 +1,455 @@
+#include "streaming/kafka/consumer.hpp"
+
+#include "streaming/log.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace penstock::kafka {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A subscribed topic may be on its way into being; after this time it is a mistake.
+constexpr auto missing_topic_wait = 4s;
+constexpr auto close_wait = 3s;
+/// librdkafka needs about this much for a record beside its bytes.
+constexpr std::size_t record_overhead_bytes = 600;
+/// Fetched at once over all partitions, compressed. A larger record comes alone.
+constexpr std::size_t fetch_bytes_max = 1 << 20;
+
+Settings settings_of(Connection const& connection, ConsumerOptions const& options) {
+  Settings settings{connection};
+  auto const session_ms = options.session_timeout.count();
+  settings.set("session.timeout.ms", session_ms)
+      .set("heartbeat.interval.ms", std::max<long>(session_ms / 4, 1))
+      // Pacing (embedded broker) may hold a loop for as long as its reader is away.
+      .set("max.poll.interval.ms", std::max<long>(session_ms, connection.transactions ? 300'000 : 86'400'000))
+      .set("allow.auto.create.topics", "false")
+      // The default of 1 s lets the queue run dry before the next fetch.
+      .set("fetch.queue.backoff.ms", 2)
+      .set("fetch.wait.max.ms", 100)
+      .set("fetch.max.bytes", fetch_bytes_max)
+      .set("fetch.message.max.bytes", fetch_bytes_max / 2)
+      .set("receive.message.max.bytes", 4LL * record_bytes_max)
+      .set("queued.max.messages.kbytes", static_cast<long long>(std::max<std::size_t>(options.queue_bytes_max / 1024, 1)))
+      .set("queued.min.messages",
+           static_cast<long long>(std::clamp<std::size_t>(options.queue_bytes_max / record_overhead_bytes, 100, 20'000)));
+  if (!options.instance.empty()) settings.set("group.instance.id", options.instance);
+  // assign() needs a name, too; nothing is ever committed under this one.
+  settings.must("group.id", options.group.empty() ? "penstock-follower" : options.group)
+      .must("enable.auto.commit", "false")
+      .must("enable.auto.offset.store", "false")
+      .must("enable.partition.eof", "true")  // Control records make an end that no position shows: see lag_records().
+      .must("auto.offset.reset", "earliest")
+      .must("partition.assignment.strategy", "cooperative-sticky")
+      .must("isolation.level", options.read_committed && connection.transactions ? "read_committed" : "read_uncommitted");
+  return settings;
+}
+
+void check(rd_kafka_resp_err_t error, std::string_view doing) {
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw fault_of(error, doing);
+}
+void check(rd_kafka_error_t* error, std::string_view doing) {
+  if (KafkaError const owned{error}; owned) throw fault_of(rd_kafka_error_code(error), doing, rd_kafka_error_string(error));
+}
+
+/// The topic's partitions now. Throws Fault.
+std::vector<TopicPartition> partitions_of_topic(rd_kafka_t* client, Topic const& topic, std::chrono::milliseconds wait) {
+  KafkaTopic const handle{rd_kafka_topic_new(client, topic.c_str(), nullptr)};
+  rd_kafka_metadata_t const* found = nullptr;
+  check(rd_kafka_metadata(client, 0, handle.get(), &found, milliseconds_of(wait)), "cannot ask for the partitions of " + topic);
+  KafkaMetadata const metadata{found};
+  std::vector<TopicPartition> partitions;
+  for (int i = 0; i < metadata->topic_cnt; ++i) {
+    auto const& description = metadata->topics[i];
+    if (topic != description.topic) continue;
+    check(description.err, "cannot read topic " + topic);
+    for (int p = 0; p < description.partition_cnt; ++p) partitions.push_back({topic, Partition{description.partitions[p].id}});
+  }
+  if (partitions.empty()) throw fault_of(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "cannot read topic " + topic);
+  return partitions;
+}
+
+}  // namespace
+
+std::unique_ptr<Consumer> make_consumer(Connection const& connection, ConsumerOptions const& options) {
+  return std::make_unique<KafkaConsumer>(connection, options);
+}
+
+std::unique_ptr<Consumer> make_follower(Connection const& connection, std::vector<Topic> const& topics,
+                                        FollowOptions const& options) {
+  auto consumer = std::make_unique<KafkaConsumer>(connection, ConsumerOptions{});
+  consumer->follow(topics, options);
+  return consumer;
+}
+
+KafkaConsumer::KafkaConsumer(Connection const& connection, ConsumerOptions const& options)
+    : grouped_{!options.group.empty()}, group_{options.group} {
+  auto settings = settings_of(connection, options);
+  if (grouped_) rd_kafka_conf_set_rebalance_cb(settings.conf(), on_rebalance);
+  rd_kafka_conf_set_offset_commit_cb(settings.conf(), on_commit);
+  client_ = settings.client(RD_KAFKA_CONSUMER, this);
+  rd_kafka_poll_set_consumer(client_.get());
+  queue_.reset(rd_kafka_queue_get_consumer(client_.get()));
+}
+
+KafkaConsumer::~KafkaConsumer() {
+  on_assignment_ = nullptr;  // Whoever gave it may be gone.
+  try {
+    close();
+  } catch (std::exception const& error) {
+    log::warning("consumer did not close", {{"reason", error.what()}});
+  }
+}
+
+void KafkaConsumer::subscribe(std::vector<Topic> const& topics, OnAssignment on_assignment) {
+  on_assignment_ = std::move(on_assignment);
+  if (!grouped_) return follow(topics, {});
+  KafkaList const list{rd_kafka_topic_partition_list_new(static_cast<int>(topics.size()))};
+  for (auto const& topic : topics) rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  check(rd_kafka_subscribe(client_.get(), list.get()), "cannot subscribe");
+}
+
+void KafkaConsumer::follow(std::vector<Topic> const& topics, FollowOptions const& options) {
+  std::vector<TopicPartition> all;
+  for (auto const& topic : topics)
+    for (auto& partition : partitions_of_topic(client_.get(), topic, 10s)) all.push_back(std::move(partition));
+
+  auto const list = list_of(all);
+  auto const from_time = options.from_time != Time{};
+  for (int i = 0; i < list->cnt; ++i)
+    list->elems[i].offset = from_time
+                                ? std::chrono::floor<std::chrono::milliseconds>(options.from_time).time_since_epoch().count()
+                            : options.from_earliest ? RD_KAFKA_OFFSET_BEGINNING
+                                                    : RD_KAFKA_OFFSET_END;
+  // Now, not when the first fetch happens: what is written after this call is delivered.
+  check(rd_kafka_offsets_for_times(client_.get(), list.get(), 10'000), "cannot ask where to start");
+  Offsets starts;
+  for (int i = 0; i < list->cnt; ++i) {
+    auto const& element = list->elems[i];
+    check(element.err, "cannot ask where to start in topic " + std::string{element.topic});
+    if (element.offset >= 0) {
+      starts[partition_of(element)] = Offset{element.offset};
+      continue;
+    }
+    // No record that young: start at the end.
+    std::int64_t low = 0, high = 0;
+    check(rd_kafka_query_watermark_offsets(client_.get(), element.topic, element.partition, &low, &high, 10'000),
+          "cannot ask for the end");
+    starts[partition_of(element)] = Offset{high};
+  }
+  if (on_assignment_)
+    for (auto const& [partition, offset] : on_assignment_({all, {}})) starts[partition] = offset;
+  place(all, starts);
+}
+
+void KafkaConsumer::poll(std::vector<Delivery>& into, std::size_t count, std::chrono::milliseconds wait) {
+  if (failure_) raise();
+  if (!unplaced_.empty()) gain({unplaced_.begin(), unplaced_.end()});
+  look_for_missing_topics();
+  lost_now_.clear();
+  auto const until = std::chrono::steady_clock::now() + wait;
+  std::size_t delivered = 0;
+  while (true) {
+    auto const left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    delivered = deliver(fetch(count, left), into);
+    if (delivered > 0 || failure_ || fault || std::chrono::steady_clock::now() >= until) break;
+  }
+  if (delivered == 0) raise();
+}
+
+void KafkaConsumer::raise() {
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  if (fault) throw Fault{*fault};
+}
+
+/// Into buffer_. rd_kafka_consume_batch_queue() waits its whole time unless the batch is full, so only one is waited for.
+std::size_t KafkaConsumer::fetch(std::size_t count, std::chrono::milliseconds wait) {
+  buffer_.resize(std::max<std::size_t>(count, 1));
+  auto const take = [&](std::size_t from, std::size_t most, int wait_ms) {
+    auto const taken = rd_kafka_consume_batch_queue(queue_.get(), wait_ms, buffer_.data() + from, most);
+    return taken > 0 ? static_cast<std::size_t>(taken) : std::size_t{0};
+  };
+  if (auto const taken = take(0, buffer_.size(), 0); taken > 0 || wait <= 0ms) return taken;
+  auto const first = take(0, 1, milliseconds_of(wait));
+  return first == 0 || buffer_.size() == 1 ? first : first + take(1, buffer_.size() - 1, 0);
+}
+
+std::size_t KafkaConsumer::deliver(std::size_t count, std::vector<Delivery>& into) {
+  auto const before = into.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    KafkaMessage message{buffer_[i]};
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      note(*message);
+    else
+      read(std::move(message), into);
+  }
+  // A rebalance while this batch was taken: its first part may be someone else's now.
+  if (!lost_now_.empty())
+    into.erase(std::remove_if(into.begin() + static_cast<std::ptrdiff_t>(before), into.end(),
+                              [&](Delivery const& delivery) {
+                                return lost_now_.contains({Topic{delivery.position.topic}, delivery.position.partition});
+                              }),
+               into.end());
+  return into.size() - before;
+}
+
+void KafkaConsumer::read(KafkaMessage message, std::vector<Delivery>& into) {
+  auto& delivery = into.emplace_back();
+  auto const& m = *message;
+  delivery.position = {topic_of(m), Partition{m.partition}, Offset{m.offset}};
+  delivery.key = {static_cast<char const*>(m.key), m.key_len};
+  delivery.value = {static_cast<char const*>(m.payload), m.len};
+  delivery.timestamp = Time{std::chrono::milliseconds{std::max<std::int64_t>(rd_kafka_message_timestamp(&m, nullptr), 0)}};
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    delivery.headers.reserve(rd_kafka_header_cnt(headers));
+    char const* name = nullptr;
+    void const* value = nullptr;
+    std::size_t size = 0;
+    for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+      delivery.headers.emplace_back(name, std::string_view{static_cast<char const*>(value), size});
+  }
+  delivery.owner = {message.release(), [](void* owned) { rd_kafka_message_destroy(static_cast<rd_kafka_message_t*>(owned)); }};
+}
+
+std::string_view KafkaConsumer::topic_of(rd_kafka_message_t const& message) {
+  std::string_view const name = rd_kafka_topic_name(message.rkt);
+  if (name != last_topic_) {
+    auto found = topics_.find(name);
+    if (found == topics_.end()) found = topics_.emplace(name).first;
+    last_topic_ = *found;
+  }
+  return last_topic_;
+}
+
+/// A message that is none.
+void KafkaConsumer::note(rd_kafka_message_t const& message) {
+  Topic const topic = message.rkt ? rd_kafka_topic_name(message.rkt) : "";
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    starts_[{topic, Partition{message.partition}}] = Offset{message.offset};
+  } else if (is_unknown_topic(message.err)) {
+    missing_.try_emplace(topic, std::chrono::steady_clock::now() + missing_topic_wait);
+  } else if (message.err == RD_KAFKA_RESP_ERR__FATAL) {
+    fault.emplace(fatal_fault_of(client_.get()));
+  } else if (message.err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED) {
+    log::warning("left the group: the loop was away for too long", {{"group", group_}});
+  } else if (auto const found = fault_of(message.err, topic.empty() ? "cannot read" : "cannot read topic " + topic,
+                                         rd_kafka_message_errstr(&message));
+             found.kind() == Fault::Kind::fatal) {
+    fault.emplace(found);
+  } else {
+    last_error = found.what();
+    log::warning("consumer", {{"reason", found.what()}});
+  }
+}
+
+/// librdkafka tells of an unknown topic once; silence afterwards could mean either.
+void KafkaConsumer::look_for_missing_topics() {
+  if (missing_.empty()) return;
+  auto const now = std::chrono::steady_clock::now();
+  for (auto entry = missing_.begin(); entry != missing_.end();) {
+    if (now < entry->second) {
+      ++entry;
+      continue;
+    }
+    try {
+      partitions_of_topic(client_.get(), entry->first, 2s);
+    } catch (Fault const& problem) {
+      entry->second = now + 2s;
+      if (problem.kind() == Fault::Kind::fatal) throw;
+      ++entry;
+      continue;
+    }
+    entry = missing_.erase(entry);
+  }
+}
+
+void KafkaConsumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
+                                 void* opaque) {
+  auto& consumer = *static_cast<KafkaConsumer*>(static_cast<Trouble*>(opaque));
+  // No exception may pass through librdkafka.
+  try {
+    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+      consumer.gain(partitions_of(list));
+    else if (error == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
+      consumer.lose(partitions_of(list));
+    else
+      check(rd_kafka_assign(client, nullptr), rd_kafka_err2str(error));
+  } catch (...) {
+    consumer.failure_ = std::current_exception();
+  }
+}
+
+/// Where on_assignment fails, the partitions are ours but stand still; the next poll() asks again.
+void KafkaConsumer::gain(std::vector<TopicPartition> const& gained) {
+  auto const first_time = unplaced_.empty();
+  unplaced_.insert(gained.begin(), gained.end());
+  Offsets starts;
+  try {
+    if (on_assignment_) starts = on_assignment_({gained, {}});
+  } catch (...) {
+    // The group waits for an answer to its assignment.
+    if (first_time) place({}, {});
+    throw;
+  }
+  place(gained, known_starts(gained, std::move(starts)));
+  for (auto const& partition : gained) unplaced_.erase(partition);
+}
+
+void KafkaConsumer::place(std::vector<TopicPartition> const& partitions, Offsets const& starts) {
+  auto const list = list_of(partitions);
+  for (int i = 0; i < list->cnt; ++i)
+    if (auto const start = starts.find(partition_of(list->elems[i])); start != starts.end())
+      list->elems[i].offset = to_integer(start->second);
+  if (grouped_)
+    check(rd_kafka_incremental_assign(client_.get(), list.get()), "cannot take over partitions");
+  else
+    check(rd_kafka_assign(client_.get(), list.get()), "cannot read partitions");
+  assigned_.insert(partitions.begin(), partitions.end());
+  for (auto const& [partition, offset] : starts) starts_[partition] = offset;
+  // on_assignment may have paused what it was told of.
+  std::vector<TopicPartition> held;
+  for (auto const& partition : partitions)
+    if (paused_.contains(partition)) held.push_back(partition);
+  if (!held.empty()) pause(held);
+}
+
+/// Adds the group's committed offsets for those that on_assignment left out, so that the lag is known from the start.
+Offsets KafkaConsumer::known_starts(std::vector<TopicPartition> const& partitions, Offsets starts) {
+  std::vector<TopicPartition> others;
+  for (auto const& partition : partitions)
+    if (!starts.contains(partition)) others.push_back(partition);
+  if (others.empty()) return starts;
+  auto const list = list_of(others);
+  // Where this fails librdkafka goes on asking by itself.
+  if (rd_kafka_committed(client_.get(), list.get(), 2'000) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    for (int i = 0; i < list->cnt; ++i)
+      if (auto const& element = list->elems[i]; element.err == RD_KAFKA_RESP_ERR_NO_ERROR && element.offset >= 0)
+        starts[partition_of(element)] = Offset{element.offset};
+  return starts;
+}
+
+void KafkaConsumer::lose(std::vector<TopicPartition> const& lost) {
+  lost_now_.insert(lost.begin(), lost.end());
+  try {
+    if (on_assignment_) on_assignment_({{}, lost});
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  std::vector<TopicPartition> placed;
+  for (auto const& partition : lost) {
+    if (assigned_.erase(partition) > 0) placed.push_back(partition);
+    unplaced_.erase(partition);
+    paused_.erase(partition);
+    starts_.erase(partition);
+  }
+  check(rd_kafka_incremental_unassign(client_.get(), list_of(placed).get()), "cannot hand over partitions");
+}
+
+void KafkaConsumer::pause(std::vector<TopicPartition> const& partitions) {
+  paused_.insert(partitions.begin(), partitions.end());
+  // Those that are not placed yet are paused when they are.
+  std::vector<TopicPartition> placed;
+  for (auto const& partition : partitions)
+    if (assigned_.contains(partition)) placed.push_back(partition);
+  if (!placed.empty()) check(rd_kafka_pause_partitions(client_.get(), list_of(placed).get()), "cannot pause");
+}
+
+void KafkaConsumer::resume(std::vector<TopicPartition> const& partitions) {
+  std::vector<TopicPartition> held;
+  for (auto const& partition : partitions)
+    if (paused_.erase(partition) > 0 && assigned_.contains(partition)) held.push_back(partition);
+  if (!held.empty()) check(rd_kafka_resume_partitions(client_.get(), list_of(held).get()), "cannot resume");
+}
+
+/// Takes the partitions away and gives them back at their new places: rd_kafka_seek_partitions() refuses those that have
+/// just been assigned, and does not reach one that is paused.
+void KafkaConsumer::seek(Offsets const& offsets) {
+  Offsets placed;
+  for (auto const& [partition, offset] : offsets)
+    if (assigned_.contains(partition)) placed[partition] = offset;
+  if (placed.empty()) return;
+  auto const list = list_with_offsets(placed);
+  check(rd_kafka_incremental_unassign(client_.get(), list.get()), "cannot seek");
+  check(rd_kafka_incremental_assign(client_.get(), list.get()), "cannot seek");
+  std::vector<TopicPartition> held;
+  for (auto const& [partition, offset] : placed) {
+    starts_[partition] = offset;
+    if (paused_.contains(partition)) held.push_back(partition);
+  }
+  if (!held.empty()) check(rd_kafka_pause_partitions(client_.get(), list_of(held).get()), "cannot pause");
+}
+
+void KafkaConsumer::commit(Offsets const& offsets) {
+  if (offsets.empty()) return;
+  if (auto const error = rd_kafka_commit(client_.get(), list_with_offsets(offsets).get(), 1);
+      error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    ++failed_commits_;
+    log::warning("offsets not committed, the next commit repairs it", {{"group", group_}, {"reason", rd_kafka_err2str(error)}});
+  }
+}
+
+void KafkaConsumer::on_commit(rd_kafka_t* /*client*/, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* /*list*/,
+                              void* opaque) {
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
+  auto& consumer = *static_cast<KafkaConsumer*>(static_cast<Trouble*>(opaque));
+  ++consumer.failed_commits_;
+  log::warning("offsets not committed, the next commit repairs it",
+               {{"group", consumer.group_},
+                {"reason", rd_kafka_err2str(error)},
+                {"failed_commits", std::to_string(consumer.failed_commits_)}});
+}
+
+Offsets KafkaConsumer::committed(std::vector<TopicPartition> const& partitions) {
+  if (partitions.empty()) return {};
+  auto const list = list_of(partitions);
+  if (auto const error = rd_kafka_committed(client_.get(), list.get(), 10'000); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+    throw fault_of(error, "cannot ask for the committed offsets of group " + group_);
+  Offsets offsets;
+  for (int i = 0; i < list->cnt; ++i) {
+    auto const& element = list->elems[i];
+    if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      throw fault_of(element.err, "cannot ask for the committed offsets of group " + group_ + " in topic " + element.topic);
+    if (element.offset >= 0) offsets[partition_of(element)] = Offset{element.offset};
+  }
+  return offsets;
+}
+
+/// The position stands after the last record read; records that only control transactions may lie between it and the
+/// end, so an end that was reached counts as read.
+std::int64_t KafkaConsumer::lag_records() const {
+  if (assigned_.empty()) return 0;
+  auto const list = list_of(assigned_);
+  if (rd_kafka_position(client_.get(), list.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return 0;
+  std::int64_t lag = 0;
+  for (int i = 0; i < list->cnt; ++i) {
+    auto const& element = list->elems[i];
+    std::int64_t low = 0, high = 0;
+    if (rd_kafka_get_watermark_offsets(client_.get(), element.topic, element.partition, &low, &high) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+      continue;
+    auto const start = starts_.find(partition_of(element));
+    auto const known = std::max(start == starts_.end() ? 0 : to_integer(start->second), std::max<std::int64_t>(low, 0));
+    lag += std::max<std::int64_t>(high - std::max(known, element.offset), 0);
+  }
+  return lag;
+}
+
+std::vector<TopicPartition> KafkaConsumer::assigned() const { return {assigned_.begin(), assigned_.end()}; }
+
+void KafkaConsumer::close() {
+  if (std::exchange(closed_, true)) return;
+  KafkaQueue const queue{rd_kafka_queue_new(client_.get())};
+  if (KafkaError const error{rd_kafka_consumer_close_queue(client_.get(), queue.get())}; error) return;
+  auto const until = std::chrono::steady_clock::now() + close_wait;
+  std::array<rd_kafka_message_t*, 100> messages{};
+  while (rd_kafka_consumer_closed(client_.get()) == 0 && std::chrono::steady_clock::now() < until) {
+    // Records come here, too, which rd_kafka_queue_poll_callback() would abort on.
+    auto const taken = rd_kafka_consume_batch_queue(queue.get(), 10, messages.data(), messages.size());
+    for (ssize_t i = 0; i < taken; ++i) rd_kafka_message_destroy(messages[static_cast<std::size_t>(i)]);
+  }
+}
+
+}  // namespace penstock::kafka

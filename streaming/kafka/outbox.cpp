@@ -1,0 +1,156 @@
+#include "streaming/kafka/outbox.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace penstock::kafka {
+namespace {
+
+/// What a record needs in librdkafka's queue, and at most in the log, beside its own bytes.
+constexpr std::size_t record_overhead_bytes = 96;
+
+std::size_t bytes_of(Record const& record) {
+  auto bytes = record.key.size() + record.value.size() + record_overhead_bytes;
+  for (auto const& [name, value] : record.headers) bytes += name.size() + value.size() + 4;
+  return bytes;
+}
+
+KafkaClient client_of(Connection const& connection, Outbox::Options const& options, Trouble* trouble,
+                      void (*on_delivery)(rd_kafka_t*, rd_kafka_message_t const*, void*)) {
+  Settings settings{connection};
+  settings.set("linger.ms", options.linger.count())
+      .set("compression.codec", "lz4")
+      .set("partitioner", "murmur2_random")  // Java's: the same key is in the same partition for everyone.
+      .set("message.max.bytes", static_cast<long long>(record_bytes_max))
+      .set("batch.size", 512 << 10)
+      // The limit is offer()'s; librdkafka's must have room for one record of any size beside it.
+      .set("queue.buffering.max.kbytes", static_cast<long long>((options.queue_bytes_max + 2 * record_bytes_max) / 1024))
+      .set("queue.buffering.max.messages",
+           static_cast<long long>(std::clamp<std::size_t>(options.queue_bytes_max / 256, 1'000, 100'000)))
+      // A topic that does not exist is told after this time.
+      .set("topic.metadata.propagation.max.ms", 5'000)
+      .must("enable.idempotence", "true")
+      .must("acks", "all");
+  if (options.transactional_id.empty()) {
+    // An outage never drops a record: the queue stays full until the broker is back.
+    settings.set("message.timeout.ms", 0);
+  } else {
+    settings.must("transactional.id", options.transactional_id)
+        .set("transaction.timeout.ms", options.transaction_timeout.count());
+  }
+  rd_kafka_conf_set_dr_msg_cb(settings.conf(), on_delivery);
+  return settings.client(RD_KAFKA_PRODUCER, trouble);
+}
+
+KafkaHeaders headers_of(Record const& record) {
+  if (record.headers.empty()) return nullptr;
+  KafkaHeaders headers{rd_kafka_headers_new(record.headers.size())};
+  for (auto const& [name, value] : record.headers)
+    rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(),
+                        static_cast<ssize_t>(value.size()));
+  return headers;
+}
+
+rd_kafka_vu_t part(rd_kafka_vtype_t type) {
+  rd_kafka_vu_t part{};
+  part.vtype = type;
+  return part;
+}
+
+/// librdkafka takes memory to be copied as void*.
+rd_kafka_vu_t bytes_part(rd_kafka_vtype_t type, std::string const& bytes) {
+  auto made = part(type);
+  made.u.mem.ptr = const_cast<char*>(bytes.data());
+  made.u.mem.size = bytes.size();
+  return made;
+}
+
+}  // namespace
+
+Outbox::Outbox(Connection const& connection, Options const& options)
+    : queue_bytes_max_{options.queue_bytes_max},
+      client_{client_of(connection, options, this, on_delivery)},
+      pacer_{client_.get(), options.pacing} {}
+
+rd_kafka_topic_t* Outbox::topic(std::string_view name) {
+  auto found = topics_.find(name);
+  if (found == topics_.end()) {
+    auto* const made = rd_kafka_topic_new(client_.get(), Topic{name}.c_str(), nullptr);
+    if (made == nullptr) throw fault_of(RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "cannot write to topic " + Topic{name});
+    found = topics_.emplace(name, KafkaTopic{made}).first;
+  }
+  return found->second.get();
+}
+
+bool Outbox::offer(std::string_view name, Record const& record) {
+  auto const bytes = bytes_of(record);
+  if (queued_bytes_ > 0 && queued_bytes_ + bytes > queue_bytes_max_) return false;
+  if (pacer_.paces() && !pacer_.admits(name, bytes)) return false;
+
+  auto headers = headers_of(record);
+  std::array<rd_kafka_vu_t, 6> parts{part(RD_KAFKA_VTYPE_RKT),      bytes_part(RD_KAFKA_VTYPE_VALUE, record.value),
+                                     part(RD_KAFKA_VTYPE_MSGFLAGS), part(RD_KAFKA_VTYPE_OPAQUE),
+                                     part(RD_KAFKA_VTYPE_HEADERS),  bytes_part(RD_KAFKA_VTYPE_KEY, record.key)};
+  parts[0].u.rkt = topic(name);
+  parts[2].u.i = RD_KAFKA_MSG_F_COPY;
+  parts[3].u.ptr = reinterpret_cast<void*>(bytes);  // A number, not an address: what delivered() takes off again.
+  parts[4].u.headers = headers.get();
+  auto const count = record.key.empty() ? parts.size() - 1 : parts.size();
+  if (KafkaError const error{rd_kafka_produceva(client_.get(), parts.data(), count)}; error) {
+    auto const code = rd_kafka_error_code(error.get());
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return false;
+    throw fault_of(code, "cannot write to topic " + Topic{name});
+  }
+  static_cast<void>(headers.release());  // Taken over with the record.
+  ++offered_total_;
+  ++queued_records_;
+  queued_bytes_ += bytes;
+  if (pacer_.paces()) pacer_.queued(name, bytes);
+  return true;
+}
+
+void Outbox::on_delivery(rd_kafka_t* /*client*/, rd_kafka_message_t const* message, void* opaque) {
+  static_cast<Outbox*>(static_cast<Trouble*>(opaque))->delivered(*message);
+}
+
+void Outbox::delivered(rd_kafka_message_t const& message) {
+  auto const bytes = reinterpret_cast<std::size_t>(message._private);
+  --queued_records_;
+  queued_bytes_ -= bytes;
+  auto const purged = message.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+  std::string_view const name = rd_kafka_topic_name(message.rkt);
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    ++written_total_;
+    if (pacer_.paces()) pacer_.written(name, Partition{message.partition}, Offset{message.offset}, bytes);
+    return;
+  }
+  if (pacer_.paces()) pacer_.failed(name, bytes);
+  if (!purged && !failed_) failed_.emplace(fault_of(message.err, "cannot write to topic " + Topic{name}));
+}
+
+void Outbox::serve(std::chrono::milliseconds wait) {
+  pacer_.poll();
+  rd_kafka_poll(client_.get(), milliseconds_of(wait));
+  pacer_.poll();
+}
+
+void Outbox::raise() {
+  if (fault) throw Fault{*fault};
+  if (auto const failed = std::exchange(failed_, std::nullopt)) throw Fault{*failed};
+}
+
+bool Outbox::flush(std::chrono::milliseconds limit) {
+  pacer_.poll();
+  rd_kafka_flush(client_.get(), milliseconds_of(limit));
+  return queued_records_ == 0;
+}
+
+void Outbox::purge() {
+  rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  // Purged records report back at once, without a broker.
+  for (auto round = 0; round < 100 && queued_records_ > 0; ++round) rd_kafka_poll(client_.get(), 10);
+  failed_.reset();
+}
+
+}  // namespace penstock::kafka

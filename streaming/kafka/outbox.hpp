@@ -1,0 +1,59 @@
+/// What producers and exchanges share: a producing client, what is on its way, and what became of it.
+/// One thread: the owner's. Only for the .cpp files of this folder.
+#pragma once
+
+#include "streaming/kafka/client.hpp"
+#include "streaming/kafka/pacing.hpp"
+
+namespace penstock::kafka {
+
+class Outbox : private Trouble {
+ public:
+  struct Options {
+    std::size_t queue_bytes_max;
+    std::chrono::milliseconds linger;
+    Pacing pacing;
+    std::string transactional_id;  ///< "": plain
+    std::chrono::milliseconds transaction_timeout{};
+  };
+  Outbox(Connection const& connection, Options const& options);
+  Outbox(Outbox const&) = delete;
+  Outbox& operator=(Outbox const&) = delete;
+
+  /// False: no room, here or (pacing) with the topic's reader. Throws a fatal Fault where the broker would never take it.
+  bool offer(std::string_view topic, Record const& record);
+  /// Acknowledgements and pacing; waits up to `wait` for the first.
+  void serve(std::chrono::milliseconds wait);
+  /// Throws the first Fault that serve() met, once.
+  void raise();
+  /// True where everything is acknowledged or failed within `limit`. Sends at once, without linger.
+  bool flush(std::chrono::milliseconds limit);
+  /// Drops what is on its way, without a Fault.
+  void purge();
+
+  rd_kafka_t* client() { return client_.get(); }
+  std::size_t queued_records() const { return queued_records_; }
+  std::int64_t offered_total() const { return offered_total_; }  ///< taken
+  std::int64_t written_total() const { return written_total_; }  ///< acknowledged
+  std::string const& last_error() const { return Trouble::last_error; }
+
+ private:
+  static void on_delivery(rd_kafka_t*, rd_kafka_message_t const* message, void* opaque);
+  void delivered(rd_kafka_message_t const& message);
+  rd_kafka_topic_t* topic(std::string_view name);
+
+  // Set once.
+  std::size_t queue_bytes_max_;
+  KafkaClient client_;
+  std::map<Topic, KafkaTopic, std::less<>> topics_;
+  Pacer pacer_;
+
+  // Changes in the loop.
+  std::size_t queued_records_ = 0;
+  std::size_t queued_bytes_ = 0;
+  std::int64_t offered_total_ = 0;
+  std::int64_t written_total_ = 0;
+  std::optional<Fault> failed_;  ///< the first record that could not be delivered
+};
+
+}  // namespace penstock::kafka

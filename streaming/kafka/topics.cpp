@@ -1,0 +1,318 @@
+#include "streaming/kafka/topics.hpp"
+
+#include "streaming/kafka/client.hpp"
+#include "streaming/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <optional>
+#include <thread>
+
+namespace penstock::kafka {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+/// A broker that has just started answers half a minute late, or "not yet".
+constexpr auto ready_wait = 30s;
+/// A broker that has just started says of itself that it is too few; a wrong setting says so for ever.
+constexpr auto replication_wait = 8s;
+constexpr auto request_wait = 10s;
+constexpr auto again_after = 500ms;
+
+struct Admin {
+  explicit Admin(Connection const& connection)
+      // Whoever asks is told why it failed; log lines beside that would say it twice.
+      : client{Settings{connection}.set("log_level", 0).client(RD_KAFKA_PRODUCER, &trouble)},
+        answers{rd_kafka_queue_new(client.get())},
+        tells_configs{connection.transactions} {}
+
+  Trouble trouble;
+  KafkaClient client;
+  KafkaQueue answers;
+  bool tells_configs;  ///< false: maybe; the embedded broker does not answer at all
+};
+
+KafkaMetadata metadata_of(Admin& admin, std::chrono::milliseconds wait) {
+  rd_kafka_metadata_t const* found = nullptr;
+  auto const error = rd_kafka_metadata(admin.client.get(), 1, nullptr, &found, milliseconds_of(wait));
+  rd_kafka_poll(admin.client.get(), 0);
+  if (admin.trouble.fault) throw Fault{*admin.trouble.fault};
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw fault_of(error, "the broker does not list its topics", admin.trouble.last_error);
+  return KafkaMetadata{found};
+}
+
+std::map<Topic, int> topics_in(rd_kafka_metadata_t const& metadata) {
+  std::map<Topic, int> topics;
+  for (int i = 0; i < metadata.topic_cnt; ++i)
+    if (auto const& topic = metadata.topics[i]; topic.err == RD_KAFKA_RESP_ERR_NO_ERROR)
+      topics[topic.topic] = topic.partition_cnt;
+  return topics;
+}
+
+/// Calls `ask` until it does not throw a transient Fault any more, at most for ready_wait.
+template <class Ask>
+auto when_ready(Ask ask) {
+  auto const until = Clock::now() + ready_wait;
+  while (true) {
+    try {
+      return ask();
+    } catch (Fault const& fault) {
+      if (fault.kind() == Fault::Kind::fatal || Clock::now() >= until) throw;
+      log::debug("broker is not ready", {{"reason", fault.what()}});
+    }
+    std::this_thread::sleep_for(again_after);
+  }
+}
+
+/// Waits for the answer to an admin request; throws Fault where there is none.
+KafkaEvent answer(Admin& admin, std::string const& doing) {
+  KafkaEvent event{rd_kafka_queue_poll(admin.answers.get(), milliseconds_of(request_wait + 5s))};
+  if (!event) throw fault_of(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
+  if (auto const error = rd_kafka_event_error(event.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    auto const* const reason = rd_kafka_event_error_string(event.get());
+    throw fault_of(error, doing, reason == nullptr ? "" : reason);
+  }
+  return event;
+}
+
+KafkaAdminOptions options_of(Admin& admin, rd_kafka_admin_op_t operation, std::chrono::milliseconds wait = request_wait) {
+  KafkaAdminOptions options{rd_kafka_AdminOptions_new(admin.client.get(), operation)};
+  std::array<char, 256> why{};
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), milliseconds_of(wait), why.data(), why.size());
+  return options;
+}
+
+bool is_not_ready(rd_kafka_resp_err_t error) {
+  return kind_of(error) == Fault::Kind::transient && error != RD_KAFKA_RESP_ERR_INVALID_PARTITIONS &&
+         error != RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR && error != RD_KAFKA_RESP_ERR_INVALID_REQUEST;
+}
+
+/// What became of one topic. Throws where it failed: transient ones are asked again.
+void check_topic(rd_kafka_topic_result_t const* result, std::string const& doing, Clock::time_point began) {
+  auto const error = rd_kafka_topic_result_error(result);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return;
+  auto const text =
+      doing + " " + rd_kafka_topic_result_name(result) + ": " +
+      (rd_kafka_topic_result_error_string(result) ? rd_kafka_topic_result_error_string(result) : rd_kafka_err2str(error));
+  if (error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
+    auto const early = Clock::now() < began + replication_wait;
+    throw Fault{early ? Fault::Kind::transient : Fault::Kind::fatal,
+                text + ": set kafka.replication to at most the number of brokers"};
+  }
+  throw Fault{is_not_ready(error) ? Fault::Kind::transient : Fault::Kind::fatal, text};
+}
+
+/// Nothing where the broker cannot tell (the embedded one).
+std::optional<std::map<Topic, std::map<std::string, std::string>>> configs_of(Admin& admin, std::vector<Topic> const& topics) {
+  if (topics.empty()) return std::map<Topic, std::map<std::string, std::string>>{};
+  using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroy<rd_kafka_ConfigResource_destroy>>;
+  std::vector<Resource> resources;
+  std::vector<rd_kafka_ConfigResource_t*> asked;
+  for (auto const& topic : topics) {
+    resources.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
+    asked.push_back(resources.back().get());
+  }
+  auto const options = options_of(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, admin.tells_configs ? request_wait : 2s);
+  rd_kafka_DescribeConfigs(admin.client.get(), asked.data(), asked.size(), options.get(), admin.answers.get());
+  KafkaEvent const event{rd_kafka_queue_poll(admin.answers.get(), milliseconds_of(request_wait + 5s))};
+  if (!event) throw fault_of(RD_KAFKA_RESP_ERR__TIMED_OUT, "the broker does not tell how topics are configured");
+  if (auto const error = rd_kafka_event_error(event.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (error == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE || !admin.tells_configs) return std::nullopt;
+    throw fault_of(error, "the broker does not tell how topics are configured");
+  }
+  std::map<Topic, std::map<std::string, std::string>> configs;
+  std::size_t count = 0;
+  auto const* const* const answered =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string const name = rd_kafka_ConfigResource_name(answered[i]);
+    if (auto const error = rd_kafka_ConfigResource_error(answered[i]); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+      throw fault_of(error, "the broker does not tell how topic " + name + " is configured");
+    std::size_t entries = 0;
+    auto const* const* const entry = rd_kafka_ConfigResource_configs(answered[i], &entries);
+    for (std::size_t e = 0; e < entries; ++e)
+      if (auto const* const value = rd_kafka_ConfigEntry_value(entry[e]))
+        configs[name][rd_kafka_ConfigEntry_name(entry[e])] = value;
+  }
+  return configs;
+}
+
+using Differences = std::vector<TopicDifference>;
+
+Differences of_kind(Differences const& differences, TopicDifference::Kind kind) {
+  Differences chosen;
+  std::ranges::copy_if(differences, std::back_inserter(chosen), [&](auto const& difference) { return difference.kind == kind; });
+  return chosen;
+}
+
+void create(Admin& admin, Differences const& missing, Clock::time_point began) {
+  if (missing.empty()) return;
+  using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
+  std::array<char, 512> why{};
+  std::vector<NewTopic> topics;
+  std::vector<rd_kafka_NewTopic_t*> asked;
+  for (auto const& [kind, spec, detail] : missing) {
+    auto* const made = rd_kafka_NewTopic_new(spec.name.c_str(), spec.partitions, spec.replication, why.data(), why.size());
+    if (made == nullptr) throw Fault{Fault::Kind::fatal, "cannot create topic " + spec.name + ": " + why.data()};
+    topics.emplace_back(made);
+    asked.push_back(made);
+    for (auto const& [name, value] : spec.config) rd_kafka_NewTopic_set_config(made, name.c_str(), value.c_str());
+  }
+  auto const options = options_of(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+  rd_kafka_CreateTopics(admin.client.get(), asked.data(), asked.size(), options.get(), admin.answers.get());
+  auto const event = answer(admin, "cannot create topics");
+  std::size_t count = 0;
+  auto const* const* const results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) check_topic(results[i], "cannot create topic", began);
+}
+
+void add_partitions(Admin& admin, TopicSpec const& spec, Clock::time_point began) {
+  using NewPartitions = std::unique_ptr<rd_kafka_NewPartitions_t, Destroy<rd_kafka_NewPartitions_destroy>>;
+  // An earlier try may have succeeded without its answer reaching us.
+  auto const now = topics_in(*metadata_of(admin, request_wait));
+  if (auto const found = now.find(spec.name); found != now.end() && found->second >= spec.partitions) return;
+  std::array<char, 512> why{};
+  NewPartitions const partitions{
+      rd_kafka_NewPartitions_new(spec.name.c_str(), static_cast<std::size_t>(spec.partitions), why.data(), why.size())};
+  if (!partitions) throw Fault{Fault::Kind::fatal, "cannot add partitions to topic " + spec.name + ": " + why.data()};
+  auto* asked = partitions.get();
+  auto const options = options_of(admin, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS);
+  rd_kafka_CreatePartitions(admin.client.get(), &asked, 1, options.get(), admin.answers.get());
+  auto const event = answer(admin, "cannot add partitions to topic " + spec.name);
+  std::size_t count = 0;
+  auto const* const* const results =
+      rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) check_topic(results[i], "cannot add partitions to topic", began);
+}
+
+void alter(Admin& admin, TopicSpec const& spec) {
+  using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroy<rd_kafka_ConfigResource_destroy>>;
+  Resource const resource{rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, spec.name.c_str())};
+  for (auto const& [name, value] : spec.config)
+    if (KafkaError const error{rd_kafka_ConfigResource_add_incremental_config(resource.get(), name.c_str(),
+                                                                              RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET, value.c_str())};
+        error)
+      throw Fault{Fault::Kind::fatal, "cannot configure topic " + spec.name + ": " + rd_kafka_error_string(error.get())};
+  auto* asked = resource.get();
+  auto const options = options_of(admin, RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS);
+  rd_kafka_IncrementalAlterConfigs(admin.client.get(), &asked, 1, options.get(), admin.answers.get());
+  auto const event = answer(admin, "cannot configure topic " + spec.name);
+  std::size_t count = 0;
+  auto const* const* const results =
+      rd_kafka_IncrementalAlterConfigs_result_resources(rd_kafka_event_IncrementalAlterConfigs_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i)
+    if (auto const error = rd_kafka_ConfigResource_error(results[i]); error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      auto const* const reason = rd_kafka_ConfigResource_error_string(results[i]);
+      throw fault_of(error, "cannot configure topic " + spec.name, reason == nullptr ? "" : reason);
+    }
+}
+
+/// Topics can be written to only when each partition has a leader that brokers know of.
+void wait_for(Admin& admin, Differences const& created) {
+  when_ready([&] {
+    auto const metadata = metadata_of(admin, request_wait);
+    for (auto const& [kind, spec, detail] : created) {
+      auto const* const begin = metadata->topics;
+      auto const* const found =
+          std::find_if(begin, begin + metadata->topic_cnt, [&](auto const& topic) { return spec.name == topic.topic; });
+      auto ready = found != begin + metadata->topic_cnt && found->partition_cnt >= spec.partitions;
+      for (int p = 0; ready && p < found->partition_cnt; ++p) ready = found->partitions[p].leader >= 0;
+      if (!ready)
+        throw Fault{Fault::Kind::transient,
+                    "topic " + spec.name + " is created, but has no leader yet: look at the broker's log"};
+    }
+  });
+}
+
+std::string differences_in(TopicSpec const& spec, std::map<std::string, std::string> const& config) {
+  std::string text;
+  for (auto const& [name, planned] : spec.config) {
+    auto const found = config.find(name);
+    auto const now = found == config.end() ? "not set" : found->second;
+    if (now == planned) continue;
+    if (!text.empty()) text += "; ";
+    text += name + " is " + now + ", planned " + planned;
+  }
+  return text;
+}
+
+/// "host:1/bootstrap: Connect failed: refused (after 0ms in state CONNECT)" -> "Connect failed: refused".
+std::string plain(std::string_view reason) {
+  if (auto const where = reason.find("/bootstrap: "); where != std::string_view::npos) reason.remove_prefix(where + 12);
+  return std::string{reason.substr(0, reason.find(" (after "))};
+}
+
+}  // namespace
+
+void check_reachable(Connection const& connection, std::chrono::milliseconds limit) {
+  Admin admin{connection};
+  rd_kafka_metadata_t const* found = nullptr;
+  auto const until = Clock::now() + limit;
+  while (true) {
+    // In pieces, so that why it does not answer is known at the end.
+    auto const error = rd_kafka_metadata(admin.client.get(), 0, nullptr, &found, 250);
+    rd_kafka_poll(admin.client.get(), 0);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(found);
+      return;
+    }
+    if (admin.trouble.fault) throw Fault{*admin.trouble.fault};
+    if (Clock::now() >= until) break;
+  }
+  auto const why = plain(admin.trouble.last_error);
+  throw Fault{Fault::Kind::fatal, "no Kafka broker answers at " + connection.brokers + (why.empty() ? "" : " (" + why + ")") +
+                                      ": start one, or set kafka.brokers (--kafka-brokers, PENSTOCK_KAFKA_BROKERS); "
+                                      "`penstock up --embedded` needs none"};
+}
+
+std::map<Topic, int> list_topics(Connection const& connection) {
+  Admin admin{connection};
+  return when_ready([&] { return topics_in(*metadata_of(admin, request_wait)); });
+}
+
+std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted) {
+  using Kind = TopicDifference::Kind;
+  Admin admin{connection};
+  auto const there = when_ready([&] { return topics_in(*metadata_of(admin, request_wait)); });
+  std::vector<Topic> known;
+  for (auto const& spec : wanted)
+    if (there.contains(spec.name)) known.push_back(spec.name);
+  auto const configs = when_ready([&] { return configs_of(admin, known); });
+
+  Differences differences;
+  for (auto const& spec : wanted) {
+    auto const found = there.find(spec.name);
+    if (found == there.end()) {
+      differences.push_back({Kind::create, spec, std::to_string(spec.partitions) + " partitions"});
+      continue;
+    }
+    auto const counts = "has " + std::to_string(found->second) + " partitions, planned " + std::to_string(spec.partitions);
+    if (found->second < spec.partitions) differences.push_back({Kind::add_partitions, spec, counts});
+    if (found->second > spec.partitions)
+      differences.push_back({Kind::fewer_partitions, spec, counts + "; partitions cannot be removed, so it stays"});
+    if (!configs) continue;
+    auto const config = configs->find(spec.name);
+    if (auto detail = differences_in(spec, config == configs->end() ? std::map<std::string, std::string>{} : config->second);
+        !detail.empty())
+      differences.push_back({Kind::config, spec, std::move(detail)});
+  }
+  return differences;
+}
+
+void apply_topics(Connection const& connection, std::vector<TopicDifference> const& differences) {
+  using Kind = TopicDifference::Kind;
+  Admin admin{connection};
+  auto const began = Clock::now();
+  auto const missing = of_kind(differences, Kind::create);
+  auto const small = of_kind(differences, Kind::add_partitions);
+  when_ready([&] { create(admin, missing, began); });
+  for (auto const& difference : small) when_ready([&] { add_partitions(admin, difference.spec, began); });
+  for (auto const& difference : of_kind(differences, Kind::config)) when_ready([&] { alter(admin, difference.spec); });
+  wait_for(admin, missing);
+  wait_for(admin, small);
+}
+
+}  // namespace penstock::kafka

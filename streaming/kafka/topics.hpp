@@ -1,0 +1,33 @@
+/// Topics as the broker has them, and making those that are missing. Over librdkafka's admin API.
+#pragma once
+
+#include "streaming/kafka/kafka.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace penstock::kafka {
+
+struct TopicSpec {
+  Topic name;
+  int partitions = 4;
+  int replication = 1;
+  std::map<std::string, std::string> config;  ///< cleanup.policy, retention.ms, max.message.bytes …
+};
+
+/// What differs between the plan and the broker.
+struct TopicDifference {
+  enum class Kind : std::uint8_t { create, add_partitions, fewer_partitions, config };
+  Kind kind;
+  TopicSpec spec;
+  std::string detail;  ///< for people: "retention.ms is 604800000, planned 86400000"
+};
+
+/// All topics with their partition counts. Throws Fault.
+std::map<Topic, int> list_topics(Connection const& connection);
+std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted);
+/// Creates what is missing, adds partitions, alters configuration; never deletes. Throws Fault that names the topic.
+void apply_topics(Connection const& connection, std::vector<TopicDifference> const& differences);
+
+}  // namespace penstock::kafka
