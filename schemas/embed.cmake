@@ -1,5 +1,5 @@
 # Writes OUT: every file of FILES as a string, by name. Run by CMake at build time.
-set(text "#include \"schemas/texts.hpp\"\n\nnamespace penstock {\n\nstd::vector<SchemaText> const& schema_texts() {\n  static std::vector<SchemaText> const texts{\n")
+set(text "#include \"schemas/texts.hpp\"\n\nnamespace penstock {\n\nstd::vector<TextFile> const& schema_texts() {\n  static std::vector<TextFile> const texts{\n")
 foreach(file IN LISTS FILES)
   get_filename_component(name ${file} NAME)
   file(READ ${file} content)

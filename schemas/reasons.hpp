@@ -1,6 +1,8 @@
 /// The closed list of reasons that a dead letter's header `reason` may have.
 #pragma once
 
+#include "streaming/reject.hpp"
+
 #include <array>
 #include <string_view>
 
@@ -16,7 +18,7 @@ inline constexpr std::string_view book_crossed = "book-crossed";                
 inline constexpr std::string_view unknown_symbol = "unknown-symbol";              ///< not in the instrument catalogue
 inline constexpr std::string_view unknown_channel = "unknown-channel";            ///< no decoder for it
 inline constexpr std::string_view time_out_of_range = "time-out-of-range";        ///< before 1970 or more than a day after received_at
-inline constexpr std::string_view rejected_by_database = "rejected-by-database";  ///< detail: SQLSTATE, column, constraint
+using penstock::rejected_by_database;                                             ///< detail: SQLSTATE, column, constraint
 
 inline constexpr std::array all{malformed,    missing_field,  wrong_type,      out_of_range,      price_not_positive,  candle_inconsistent,
                                 book_crossed, unknown_symbol, unknown_channel, time_out_of_range, rejected_by_database};

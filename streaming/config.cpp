@@ -3,8 +3,8 @@
 #include "streaming/fault.hpp"
 #include "streaming/log.hpp"
 
-#include <toml++/toml.hpp>
 #include <unistd.h>
+#include <toml++/toml.hpp>
 
 #include <algorithm>
 #include <array>
@@ -85,7 +85,8 @@ std::size_t distance(std::string_view from, std::string_view to) {
     row[0] = i;
     for (std::size_t j = 1; j <= to.size(); ++j) {
       row[j] = std::min({before[j] + 1, row[j - 1] + 1, before[j - 1] + (from[i - 1] == to[j - 1] ? 0U : 1U)});
-      if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1]) row[j] = std::min(row[j], two_before[j - 2] + 1);
+      if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1])
+        row[j] = std::min(row[j], two_before[j - 2] + 1);
     }
     two_before = std::exchange(before, row);
   }
@@ -99,12 +100,14 @@ std::string secret_in(std::string const& path, std::string const& key, std::stri
   std::ostringstream text;
   if (in) text << in.rdbuf();
   if (!in || in.bad() || std::filesystem::is_directory(path))
-    throw UsageError{origin + ": " + key + " names " + in_quotes(path) + ", which cannot be read: " +
-                     (errno != 0 ? std::strerror(errno) : "it is not a file with text") + "; name a file that this user may read"};
+    throw UsageError{origin + ": " + key + " names " + in_quotes(path) +
+                     ", which cannot be read: " + (errno != 0 ? std::strerror(errno) : "it is not a file with text") +
+                     "; name a file that this user may read"};
   auto secret = std::move(text).str();
   if (secret.ends_with('\n')) secret.pop_back();
   if (secret.ends_with('\r')) secret.pop_back();
-  if (secret.empty()) throw UsageError{origin + ": " + key + " names " + in_quotes(path) + ", which is empty; write the secret into it"};
+  if (secret.empty())
+    throw UsageError{origin + ": " + key + " names " + in_quotes(path) + ", which is empty; write the secret into it"};
   return secret;
 }
 
@@ -124,7 +127,8 @@ void redact_inner(std::string const& text) {
   throw UsageError{origin + ": " + key + " is " + (setting.secret ? "***" : found) + "; it takes " + allowed(setting)};
 }
 
-void check_text(Setting const& setting, std::string const& key, std::string const& text, Words const& items, std::string const& origin) {
+void check_text(Setting const& setting, std::string const& key, std::string const& text, Words const& items,
+                std::string const& origin) {
   switch (setting.type) {
     case Setting::Type::text: return;
     case Setting::Type::boolean:
@@ -134,7 +138,8 @@ void check_text(Setting const& setting, std::string const& key, std::string cons
       std::int64_t value = 0;
       auto const end = text.data() + text.size();
       auto const [read_to, error] = std::from_chars(text.data(), end, value);
-      if (error != std::errc{} || read_to != end || value < setting.least || value > setting.most) refuse(setting, key, in_quotes(text), origin);
+      if (error != std::errc{} || read_to != end || value < setting.least || value > setting.most)
+        refuse(setting, key, in_quotes(text), origin);
       return;
     }
     case Setting::Type::choice:
@@ -150,10 +155,14 @@ void check_text(Setting const& setting, std::string const& key, std::string cons
 std::string spelled(toml::node const& node) {
   std::ostringstream out;
   node.visit([&](auto const& value) {
-    if constexpr (toml::is_array<decltype(value)>) out << "a list";
-    else if constexpr (toml::is_table<decltype(value)>) out << "a table";
-    else if constexpr (toml::is_string<decltype(value)>) out << in_quotes(value.get());
-    else out << toml::node_view{value};
+    if constexpr (toml::is_array<decltype(value)>)
+      out << "a list";
+    else if constexpr (toml::is_table<decltype(value)>)
+      out << "a table";
+    else if constexpr (toml::is_string<decltype(value)>)
+      out << in_quotes(value.get());
+    else
+      out << toml::node_view{value};
   });
   return out.str();
 }
@@ -191,11 +200,13 @@ toml::table parsed(std::string const& path) {
   errno = 0;
   std::ifstream in{path};
   if (!in || std::filesystem::is_directory(path))
-    throw UsageError{"cannot read the configuration file " + path + ": " + (errno != 0 ? std::strerror(errno) : "it is a folder")};
+    throw UsageError{"cannot read the configuration file " + path + ": " +
+                     (errno != 0 ? std::strerror(errno) : "it is a folder")};
   try {
     return toml::parse(in, path);
   } catch (toml::parse_error const& error) {
-    throw UsageError{path + " line " + std::to_string(error.source().begin.line) + ": not valid TOML: " + std::string{error.description()}};
+    throw UsageError{path + " line " + std::to_string(error.source().begin.line) +
+                     ": not valid TOML: " + std::string{error.description()}};
   }
 }
 
@@ -232,7 +243,8 @@ std::string allowed(Setting const& setting) {
   switch (setting.type) {
     case Setting::Type::text: return "text";
     case Setting::Type::boolean: return "true or false";
-    case Setting::Type::integer: return "a whole number from " + std::to_string(setting.least) + " to " + std::to_string(setting.most);
+    case Setting::Type::integer:
+      return "a whole number from " + std::to_string(setting.least) + " to " + std::to_string(setting.most);
     case Setting::Type::choice: return "one of " + joined(setting.choices);
     case Setting::Type::list: return setting.choices.empty() ? "a list of text" : "a list of " + joined(setting.choices);
   }
@@ -311,7 +323,8 @@ std::map<std::string, std::string> Config::flags() const {
 Words Config::sections(std::string_view prefix) const {
   Words out;
   for (std::string_view const name : sections_)
-    if (name.size() > prefix.size() + 1 && name.starts_with(prefix) && name[prefix.size()] == '.') out.emplace_back(name.substr(prefix.size() + 1));
+    if (name.size() > prefix.size() + 1 && name.starts_with(prefix) && name[prefix.size()] == '.')
+      out.emplace_back(name.substr(prefix.size() + 1));
   return out;
 }
 
@@ -353,7 +366,8 @@ void ConfigLoader::check_name(std::string_view key, std::string_view origin) con
     if (star == one.key.npos || key.size() <= star || !key.starts_with(std::string_view{one.key}.substr(0, star))) continue;
     auto const name = key.substr(star, key.find('.', star) - star);
     if (!std::ranges::contains(names_, name))
-      throw UsageError{std::string{origin} + ": there is no " + one.key.substr(0, star - 1) + " section for " + in_quotes(name) + suggestion(name, names_)};
+      throw UsageError{std::string{origin} + ": there is no " + one.key.substr(0, star - 1) + " section for " + in_quotes(name) +
+                       suggestion(name, names_)};
     return;
   }
 }
@@ -386,10 +400,12 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, Words& sec
           Words known;
           for (auto const& section : known_sections)
             if (section_of(section) == prefix && !section.contains('*')) known.push_back(section);
-          throw UsageError{origin + ": there is no " + (node.is_table() ? "section [" + key + "]" : "key " + key + " outside of a section") +
+          throw UsageError{origin + ": there is no " +
+                           (node.is_table() ? "section [" + key + "]" : "key " + key + " outside of a section") +
                            suggestion(key, known)};
         }
-        throw UsageError{origin + ": [" + prefix + "] has no key " + std::string{name.str()} + suggestion(name.str(), keys_of(prefix))};
+        throw UsageError{origin + ": [" + prefix + "] has no key " + std::string{name.str()} +
+                         suggestion(name.str(), keys_of(prefix))};
       }
       if (setting != nullptr ? !fits(*setting, node) : !node.is_string())
         refuse(setting != nullptr ? *setting : Setting{}, key, spelled(node), origin);
@@ -426,7 +442,8 @@ ConfigLoader::Source ConfigLoader::read_variables() const {
     // PENSTOCK_PUBLISH_BINANCE_HTTP_URL <- publish.*.http_url: what stands for the star has no underscore.
     std::string key;
     for (auto const& one : settings_)
-      for (std::string_view const suffix : one.secret ? std::vector<std::string_view>{"", file_suffix} : std::vector<std::string_view>{""}) {
+      for (std::string_view const suffix :
+           one.secret ? std::vector<std::string_view>{"", file_suffix} : std::vector<std::string_view>{""}) {
         auto const pattern = one.key + std::string{suffix};
         auto const name_pattern = variable_name(pattern);
         if (!covers(name_pattern, variable)) continue;
@@ -437,12 +454,16 @@ ConfigLoader::Source ConfigLoader::read_variables() const {
         }
         std::string name{variable.substr(star, variable.size() - name_pattern.size() + 1)};
         if (name.contains('_')) continue;
-        std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+        std::ranges::transform(name, name.begin(),
+                               [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
         key = replaced(pattern, "*", name);
       }
     if (key.empty()) throw UsageError{origin + " is not a setting of penstock" + suggestion(variable, known)};
     check_name(key, origin);
-    source.values.push_back({.key = key, .text = std::string{line.substr(std::min(line.size(), variable.size() + 1))}, .items = {}, .origin = origin});
+    source.values.push_back({.key = key,
+                             .text = std::string{line.substr(std::min(line.size(), variable.size() + 1))},
+                             .items = {},
+                             .origin = origin});
   }
   return source;
 }
@@ -460,7 +481,8 @@ ConfigLoader::Source ConfigLoader::read_flags(std::map<std::string, std::string>
     if (setting != nullptr && setting->secret)
       throw UsageError{origin + ": a secret on the command line can be read by everybody on this machine; use the variable " +
                        variable_name(key) + " or, for a file that holds it, --" + flag_name(key) + "-file"};
-    if (setting == nullptr && !key.ends_with(file_suffix)) throw UsageError{origin + " is not known" + suggestion("--" + flag_name(key), known)};
+    if (setting == nullptr && !key.ends_with(file_suffix))
+      throw UsageError{origin + " is not known" + suggestion("--" + flag_name(key), known)};
     check_name(key, origin);
     source.values.push_back({.key = key, .text = text, .items = {}, .origin = origin, .flag = true});
   }

@@ -52,7 +52,8 @@ std::vector<std::string>& secrets() {
 std::string_view name_of(Level level) { return level_names[static_cast<std::size_t>(level)]; }
 
 bool needs_quotes(std::string_view text) {
-  return text.empty() || std::ranges::any_of(text, [](unsigned char c) { return c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7f; });
+  return text.empty() ||
+         std::ranges::any_of(text, [](unsigned char c) { return c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7f; });
 }
 
 // The escapes of JSON; logfmt readers know the same ones.
@@ -94,8 +95,10 @@ class Line {
     if (!text_.empty()) text_ += ' ';
     std::ranges::transform(key, std::back_inserter(text_), [](char c) { return needs_quotes({&c, 1}) ? '_' : c; });
     text_ += '=';
-    if (needs_quotes(shown)) append_quoted(text_, shown);
-    else text_ += shown;
+    if (needs_quotes(shown))
+      append_quoted(text_, shown);
+    else
+      text_ += shown;
   }
   std::string finish() && {
     if (format_ == Format::json) text_ += '}';
@@ -143,7 +146,8 @@ void redact(std::string secret) {
 std::string redacted(std::string text) {
   std::shared_lock const lock{secrets_mutex};
   for (auto const& secret : secrets())
-    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) text.replace(at, secret.size(), "***");
+    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3))
+      text.replace(at, secret.size(), "***");
   return text;
 }
 

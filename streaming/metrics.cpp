@@ -28,7 +28,8 @@ constexpr std::array<std::string_view, 6> label_names{"provider", "topic", "reas
 Metrics::Labels const& checked(Metrics::Labels const& labels) {
   for (auto const& [name, value] : labels)
     if (std::ranges::find(label_names, name) == label_names.end())
-      throw std::invalid_argument{"metrics have no label " + name + "; they have agent, provider, topic, reason, cause, from, to"};
+      throw std::invalid_argument{"metrics have no label " + name +
+                                  "; they have agent, provider, topic, reason, cause, from, to"};
   return labels;
 }
 
@@ -39,8 +40,9 @@ Histogram::BucketBoundaries const& batch_bounds() {
 
 // Two machines' clocks differ, so a hop may be negative.
 Histogram::BucketBoundaries const& hop_bounds() {
-  static Histogram::BucketBoundaries const bounds{-60,  -10,   -1,   -0.1,  -0.01, 0,    0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05,
-                                                  0.075, 0.1, 0.15, 0.2, 0.25, 0.5,  1,   2.5, 5,     10,     60,    600,  3600, 86400};
+  static Histogram::BucketBoundaries const bounds{-60,  -10,  -1,   -0.1, -0.01, 0,   0.001, 0.0025, 0.005,
+                                                  0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15,  0.2,    0.25,
+                                                  0.5,  1,    2.5,  5,    10,    60,  600,   3600,   86400};
   return bounds;
 }
 
@@ -80,8 +82,10 @@ void append_histogram(std::string& out, prometheus::ClientMetric::Histogram cons
     if (auto const own = bucket.cumulative_count - before; own != 0) {
       if (out.back() != '[') out += ',';
       out += '[';
-      if (std::isinf(bucket.upper_bound)) out += "null";
-      else append_number(out, bucket.upper_bound);
+      if (std::isinf(bucket.upper_bound))
+        out += "null";
+      else
+        append_number(out, bucket.upper_bound);
       out += ',';
       append_number(out, static_cast<double>(own));
       out += ']';
@@ -128,7 +132,8 @@ struct Metrics::Families {
     return prometheus::BuildHistogram().Name(name).Help(help).Labels({{"agent", agent}}).Register(*registry);
   }
 
-  Family<Counter>& received = counter("penstock_received_total", "Records that came in: frames and answers, or records read from a topic");
+  Family<Counter>& received =
+      counter("penstock_received_total", "Records that came in: frames and answers, or records read from a topic");
   Family<Counter>& written = counter("penstock_written_total", "Records acknowledged by the broker, or rows committed");
   Family<Counter>& duplicate = counter("penstock_duplicate_total", "Records left out because they were there already");
   Family<Counter>& ignored = counter("penstock_ignored_total", "Frames that hold no data: acks, heartbeats");
@@ -137,9 +142,11 @@ struct Metrics::Families {
   Family<Counter>& gaps = counter("penstock_gaps_total", "Holes found in what providers sent");
   Family<Gauge>& lag_records = gauge("penstock_lag_records", "Records in the log that are not yet read");
   Family<Gauge>& stale_streams = gauge("penstock_stale_streams", "Streams that are quiet for longer than they should be");
-  Family<Gauge>& budget_remaining = gauge("penstock_budget_remaining", "What is left of the provider's budget in the running window");
+  Family<Gauge>& budget_remaining =
+      gauge("penstock_budget_remaining", "What is left of the provider's budget in the running window");
   Family<Histogram>& batch_seconds = histogram("penstock_batch_seconds", "How long one batch took to become durable");
-  Family<Histogram>& hop_seconds = histogram("penstock_hop_seconds", "From one station to another: event, received, published, transformed, stored");
+  Family<Histogram>& hop_seconds =
+      histogram("penstock_hop_seconds", "From one station to another: event, received, published, transformed, stored");
 };
 
 Metrics::Metrics(std::string_view agent) : families_{std::make_unique<Families>(agent)} {}

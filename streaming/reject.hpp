@@ -6,6 +6,9 @@
 
 namespace penstock {
 
+/// The one reason that the library itself gives. Detail: SQLSTATE, column, constraint.
+inline constexpr std::string_view rejected_by_database = "rejected-by-database";
+
 struct Reject {
   std::string_view reason;  ///< one of a closed list with static lifetime (schemas/reasons.hpp)
   std::string detail;       ///< for people: which field, what was found

@@ -24,7 +24,9 @@ class HttpTransfer final : public Transfer {
   using Finished = std::function<void(HttpTransfer&, Reply)>;
 
   HttpTransfer(CURLM* multi, TransferOptions const& options, Exchange exchange, Finished finished)
-      : Transfer{multi, options, exchange.url, "http,https", exchange.headers}, exchange_{std::move(exchange)}, finished_{std::move(finished)} {
+      : Transfer{multi, options, exchange.url, "http,https", exchange.headers},
+        exchange_{std::move(exchange)},
+        finished_{std::move(finished)} {
     set(CURLOPT_ACCEPT_ENCODING, "");  // All that libcurl can undo.
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(exchange_.timeout.count()));
     // Own headers may hold a key, which is not for whatever host a redirect names.

@@ -33,7 +33,7 @@ class Websocket {
   enum class State : std::uint8_t { connecting, open, closed };
   virtual ~Websocket() = default;
   virtual State state() const = 0;
-  virtual std::string const& error() const = 0;   ///< why it is closed
+  virtual std::string const& error() const = 0;  ///< why it is closed
   /// Queues a text frame; sent from Client::run.
   virtual void send(std::string text) = 0;
   /// The next whole text or binary message, if one is here. The view is valid until the next call.

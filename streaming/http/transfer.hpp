@@ -19,7 +19,8 @@ struct TransferOptions {
 class Transfer {
  public:
   /// Throws std::runtime_error where libcurl refuses an option (out of memory).
-  Transfer(CURLM* multi, TransferOptions const& options, std::string const& url, char const* schemes, std::vector<Header> const& headers);
+  Transfer(CURLM* multi, TransferOptions const& options, std::string const& url, char const* schemes,
+           std::vector<Header> const& headers);
   virtual ~Transfer();
   Transfer(Transfer const&) = delete;
   Transfer& operator=(Transfer const&) = delete;

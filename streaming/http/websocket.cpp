@@ -23,8 +23,8 @@ std::string close_reason(std::string_view payload) {
 
 }  // namespace
 
-CurlWebsocket::CurlWebsocket(CURLM* multi, TransferOptions const& options, std::set<CurlWebsocket*>& sockets, std::string const& url,
-                             std::vector<Header> const& headers)
+CurlWebsocket::CurlWebsocket(CURLM* multi, TransferOptions const& options, std::set<CurlWebsocket*>& sockets,
+                             std::string const& url, std::vector<Header> const& headers)
     : Transfer{multi, options, url, "ws,wss", headers}, sockets_{sockets} {
   set(CURLOPT_CONNECT_ONLY, 2L);
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));

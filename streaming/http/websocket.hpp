@@ -54,7 +54,7 @@ class CurlWebsocket final : public Websocket, private Transfer {
   std::vector<char> buffer_;       ///< the message, then the control frame that came in the middle of it
   std::size_t message_bytes_ = 0;  ///< of the message so far
   std::size_t control_bytes_ = 0;
-  bool whole_ = false;             ///< the message in the buffer was given out
+  bool whole_ = false;  ///< the message in the buffer was given out
   bool may_hold_more_ = false;
 };
 

@@ -114,19 +114,22 @@ TEST_CASE("config: flag beats variable beats file beats default, and each says w
 
 TEST_CASE("config: lists come from arrays, and from text with commas") {
   Folder const folder;
-  auto const file = folder.write("penstock.toml",
-                                 "[kafka]\nproperties = [\"ssl.cipher.suites=a,b\", \"x=1\"]\n[store]\nkinds = \"trades , books\"\n"
-                                 "[publish.binance]\nsymbols = [\"BTC/USDT\",\"ETH/USDT\"]\n");
+  auto const file =
+      folder.write("penstock.toml",
+                   "[kafka]\nproperties = [\"ssl.cipher.suites=a,b\", \"x=1\"]\n[store]\nkinds = \"trades , books\"\n"
+                   "[publish.binance]\nsymbols = [\"BTC/USDT\",\"ETH/USDT\"]\n");
   auto const config = load(file);
   CHECK(config.list("kafka.properties") == std::vector<std::string>{"ssl.cipher.suites=a,b", "x=1"});
   CHECK(config.list("store.kinds") == std::vector<std::string>{"trades", "books"});
   CHECK(config.list("publish.binance.symbols") == std::vector<std::string>{"BTC/USDT", "ETH/USDT"});
-  CHECK(load(file, {{"publish.binance.symbols", "SOL/USDT"}}).list("publish.binance.symbols") == std::vector<std::string>{"SOL/USDT"});
+  CHECK(load(file, {{"publish.binance.symbols", "SOL/USDT"}}).list("publish.binance.symbols") ==
+        std::vector<std::string>{"SOL/USDT"});
 }
 
 TEST_CASE("config: sections come in the order of the file") {
   Folder const folder;
-  auto const config = load(folder.write("penstock.toml", "[publish.hyperliquid]\n[publish.binance]\n[kafka]\n[publish.coingecko]\n"));
+  auto const config =
+      load(folder.write("penstock.toml", "[publish.hyperliquid]\n[publish.binance]\n[kafka]\n[publish.coingecko]\n"));
   CHECK(config.sections("publish") == std::vector<std::string>{"hyperliquid", "binance", "coingecko"});
   CHECK(config.sections("store").empty());
 }
@@ -137,21 +140,30 @@ TEST_CASE("config: what is wrong in the file is said with its line, the nearest 
     char const* error;
   };
   for (auto const& [text, error] : {
-           Case{"[store]\nbatch_cuont_max = 1\n", "FILE line 2: [store] has no key batch_cuont_max; did you mean batch_count_max?"},
+           Case{"[store]\nbatch_cuont_max = 1\n",
+                "FILE line 2: [store] has no key batch_cuont_max; did you mean batch_count_max?"},
            Case{"[store]\nzzz = 1\n", "FILE line 2: [store] has no key zzz; known: batch_count_max, batch_age_ms_max, kinds"},
            Case{"\n[stroe]\n", "FILE line 2: there is no section [stroe]; did you mean store?"},
-           Case{"brokers = \"x\"\n", "FILE line 1: there is no key brokers outside of a section; known: database, kafka, log, publish, store"},
+           Case{"brokers = \"x\"\n",
+                "FILE line 1: there is no key brokers outside of a section; known: database, kafka, log, publish, store"},
            Case{"store = 3\n", "FILE line 1: store is a section; write [store] and its keys below"},
            Case{"[publish.binanse]\n", "FILE line 1: there is no publish section for \"binanse\"; did you mean binance?"},
-           Case{"[publish.nasdaq]\n", "FILE line 1: there is no publish section for \"nasdaq\"; known: binance, hyperliquid, coingecko"},
+           Case{"[publish.nasdaq]\n",
+                "FILE line 1: there is no publish section for \"nasdaq\"; known: binance, hyperliquid, coingecko"},
            Case{"[publish.binance]\nsymbol = \"x\"\n", "FILE line 2: [publish.binance] has no key symbol; did you mean symbols?"},
-           Case{"[store]\nbatch_count_max = 0\n", "FILE line 2: store.batch_count_max is \"0\"; it takes a whole number from 1 to 1000000"},
-           Case{"[store]\nbatch_count_max = 1.5\n", "FILE line 2: store.batch_count_max is 1.5; it takes a whole number from 1 to 1000000"},
-           Case{"[store]\nbatch_count_max = \"many\"\n", "FILE line 2: store.batch_count_max is \"many\"; it takes a whole number from 1 to 1000000"},
+           Case{"[store]\nbatch_count_max = 0\n",
+                "FILE line 2: store.batch_count_max is \"0\"; it takes a whole number from 1 to 1000000"},
+           Case{"[store]\nbatch_count_max = 1.5\n",
+                "FILE line 2: store.batch_count_max is 1.5; it takes a whole number from 1 to 1000000"},
+           Case{"[store]\nbatch_count_max = \"many\"\n",
+                "FILE line 2: store.batch_count_max is \"many\"; it takes a whole number from 1 to 1000000"},
            Case{"[kafka]\ntransactions = 1\n", "FILE line 2: kafka.transactions is 1; it takes true or false"},
-           Case{"[log]\nlevel = \"warn\"\n", "FILE line 2: log.level is \"warn\" (did you mean warning?); it takes one of debug, info, warning, error"},
-           Case{"[store]\nkinds = [\"trades\", \"boks\"]\n", "FILE line 2: store.kinds is \"boks\" (did you mean books?); it takes a list of trades, candles, books"},
-           Case{"[store]\nkinds = [[\"trades\"]]\n", "FILE line 2: store.kinds is a list; it takes a list of trades, candles, books"},
+           Case{"[log]\nlevel = \"warn\"\n",
+                "FILE line 2: log.level is \"warn\" (did you mean warning?); it takes one of debug, info, warning, error"},
+           Case{"[store]\nkinds = [\"trades\", \"boks\"]\n",
+                "FILE line 2: store.kinds is \"boks\" (did you mean books?); it takes a list of trades, candles, books"},
+           Case{"[store]\nkinds = [[\"trades\"]]\n",
+                "FILE line 2: store.kinds is a list; it takes a list of trades, candles, books"},
            Case{"[kafka.brokers]\nx = 1\n", "FILE line 1: kafka.brokers is a table; it takes text"},
            Case{"[kafka]\nbrokers = 9092\n", "FILE line 2: kafka.brokers is 9092; it takes text"},
        }) {
@@ -181,7 +193,8 @@ TEST_CASE("config: an unknown variable is an error, but for those of tests and t
   }
   {
     Variable const typo{"PENSTOCK_KAFKA_BROKRES", "x"};
-    CHECK(error_of([&] { load(file); }) == "variable PENSTOCK_KAFKA_BROKRES is not a setting of penstock; did you mean PENSTOCK_KAFKA_BROKERS?");
+    CHECK(error_of([&] { load(file); }) ==
+          "variable PENSTOCK_KAFKA_BROKRES is not a setting of penstock; did you mean PENSTOCK_KAFKA_BROKERS?");
   }
   {
     Variable const typo{"PENSTOCK_PUBLISH_BINANSE_SYMBOLS", "x"};
@@ -229,19 +242,24 @@ TEST_CASE("config: a secret comes from a variable, the file or a file of its own
         "PENSTOCK_DATABASE_PASSWORD or, for a file that holds it, --database-password-file");
   CHECK(error_of_file("[database]\npassword = 12345\n") == "FILE line 2: database.password is ***; it takes text");
   CHECK(error_of_file("[database]\npassword_file = \"/nowhere/password\"\n") ==
-        "FILE line 2: database.password_file names \"/nowhere/password\", which cannot be read: No such file or directory; name a file that "
+        "FILE line 2: database.password_file names \"/nowhere/password\", which cannot be read: No such file or directory; name "
+        "a file that "
         "this user may read");
   CHECK(error_of_file("[database]\npassword_file = \"/tmp\"\n").contains("cannot be read"));
   CHECK(error_of_file("[database]\npassword = \"swordfish\"\npassword_file = \"/nowhere\"\n") ==
         "FILE line 3: database.password and database.password_file are both given; keep one of them");
   CHECK(error_of_file("[kafka]\nbrokers_file = \"x\"\n").starts_with("FILE line 2: [kafka] has no key brokers_file"));
   auto const empty = folder.write("empty", "\n");
-  CHECK(error_of([&] { load(folder.write("c.toml", ""), {{"database.password_file", empty}}); }).ends_with("which is empty; write the secret into it"));
+  CHECK(error_of([&] {
+          load(folder.write("c.toml", ""), {{"database.password_file", empty}});
+        }).ends_with("which is empty; write the secret into it"));
 }
 
 TEST_CASE("config: a password inside a URL or a broker property is kept out of the log") {
   Folder const folder;
-  load(folder.write("a.toml", "[database]\nurl = \"postgresql://me:s3cr3t-in-url@host/db\"\n[kafka]\nproperties = [\"sasl.password=pr0perty\"]\n"));
+  load(folder.write(
+      "a.toml",
+      "[database]\nurl = \"postgresql://me:s3cr3t-in-url@host/db\"\n[kafka]\nproperties = [\"sasl.password=pr0perty\"]\n"));
   CHECK(log::redacted("to postgresql://me:s3cr3t-in-url@host/db") == "to postgresql://me:***@host/db");
   CHECK(log::redacted("sasl.password=pr0perty") == "sasl.password=***");
 }

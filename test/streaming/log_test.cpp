@@ -42,17 +42,22 @@ std::string without_time(std::string const& line) {
 
 TEST_CASE("log: a line is logfmt, with quotes only where they are needed") {
   log::start("publish binance", "info", "logfmt");
-  auto const line = written([] { log::info("connected", {{"url", "wss://x/ws?a=b"}, {"tries", "1"}, {"empty", ""}, {"text", "say \"hi\"\n\\"}, {"bad key", "v"}}); });
+  auto const line = written([] {
+    log::info("connected",
+              {{"url", "wss://x/ws?a=b"}, {"tries", "1"}, {"empty", ""}, {"text", "say \"hi\"\n\\"}, {"bad key", "v"}});
+  });
   CHECK(line.starts_with("time=2"));
   CHECK(without_time(line) ==
-        "level=info agent=\"publish binance\" message=connected url=\"wss://x/ws?a=b\" tries=1 empty=\"\" text=\"say \\\"hi\\\"\\n\\\\\" bad_key=v\n");
+        "level=info agent=\"publish binance\" message=connected url=\"wss://x/ws?a=b\" tries=1 empty=\"\" text=\"say "
+        "\\\"hi\\\"\\n\\\\\" bad_key=v\n");
 }
 
 TEST_CASE("log: a line is one JSON object when asked for") {
   log::start("store", "debug", "json");
   auto const line = written([] { log::warning("slow \"batch\"", {{"control", std::string{"\x01\t"}}}); });
   CHECK(line.starts_with("{\"time\":\"2"));
-  CHECK(without_time(line) == "\"level\":\"warning\",\"agent\":\"store\",\"message\":\"slow \\\"batch\\\"\",\"control\":\"\\u0001\\t\"}\n");
+  CHECK(without_time(line) ==
+        "\"level\":\"warning\",\"agent\":\"store\",\"message\":\"slow \\\"batch\\\"\",\"control\":\"\\u0001\\t\"}\n");
 }
 
 TEST_CASE("log: what is below the level is not written") {
@@ -71,7 +76,8 @@ TEST_CASE("log: a registered secret never appears, not in the message and not wh
 }
 
 TEST_CASE("log: an unknown level or format says what there is") {
-  CHECK_THROWS_WITH_AS(log::start("x", "loud", "logfmt"), "log.level is \"loud\"; it takes one of debug, info, warning, error", UsageError);
+  CHECK_THROWS_WITH_AS(log::start("x", "loud", "logfmt"), "log.level is \"loud\"; it takes one of debug, info, warning, error",
+                       UsageError);
   CHECK_THROWS_WITH_AS(log::start("x", "info", "xml"), "log.format is \"xml\"; it takes one of logfmt, json", UsageError);
 }
 

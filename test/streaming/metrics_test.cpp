@@ -19,14 +19,16 @@ TEST_CASE("metrics: the names are those that dashboards and alerts rely on") {
   // Families without a series are not collected, so each gets one.
   CHECK(names.empty());
   Metrics full{"store"};
-  for (auto add : {&Metrics::received, &Metrics::written, &Metrics::duplicate, &Metrics::ignored, &Metrics::dead, &Metrics::retried, &Metrics::gaps})
+  for (auto add : {&Metrics::received, &Metrics::written, &Metrics::duplicate, &Metrics::ignored, &Metrics::dead,
+                   &Metrics::retried, &Metrics::gaps})
     (full.*add)({}).Increment();
   for (auto add : {&Metrics::lag_records, &Metrics::stale_streams, &Metrics::budget_remaining}) (full.*add)({}).Set(1);
   for (auto add : {&Metrics::batch_seconds, &Metrics::hop_seconds}) (full.*add)({}).Observe(1);
   for (auto const& family : full.registry()->Collect()) names.insert(family.name);
-  CHECK(names == std::set<std::string>{"penstock_received_total", "penstock_written_total", "penstock_duplicate_total", "penstock_ignored_total",
-                                       "penstock_dead_total", "penstock_retried_total", "penstock_gaps_total", "penstock_lag_records",
-                                       "penstock_stale_streams", "penstock_budget_remaining", "penstock_batch_seconds", "penstock_hop_seconds"});
+  CHECK(names == std::set<std::string>{"penstock_received_total", "penstock_written_total", "penstock_duplicate_total",
+                                       "penstock_ignored_total", "penstock_dead_total", "penstock_retried_total",
+                                       "penstock_gaps_total", "penstock_lag_records", "penstock_stale_streams",
+                                       "penstock_budget_remaining", "penstock_batch_seconds", "penstock_hop_seconds"});
 }
 
 TEST_CASE("metrics: a symbol as a label is a bug") {
@@ -55,7 +57,8 @@ TEST_CASE("metrics: the status line is one JSON object with every value") {
   CHECK(line.starts_with("{\"agent\":\"store\",\"pid\":" + std::to_string(::getpid()) + ",\"rss_bytes\":"));
   CHECK(line.contains(R"({"name":"penstock_written_total","labels":{"agent":"store","topic":"md.trades"},"value":123456789})"));
   CHECK(line.contains(R"({"name":"penstock_lag_records","labels":{"agent":"store"},"value":7})"));
-  CHECK(line.contains(R"("labels":{"agent":"store","from":"event","to":"received"},"value":99999.5,"count":2,"buckets":[[-0.1,1],[null,1]]})"));
+  CHECK(line.contains(
+      R"("labels":{"agent":"store","from":"event","to":"received"},"value":99999.5,"count":2,"buckets":[[-0.1,1],[null,1]]})"));
   CHECK(line.contains(R"("reason":"quo\"te")"));
   CHECK_FALSE(line.contains('\n'));
   CHECK(line.ends_with("]}"));

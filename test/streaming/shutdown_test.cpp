@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <array>
-#include <csignal>
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
 
 using namespace penstock;
@@ -100,7 +100,9 @@ TEST_CASE("shutdown: request does what a signal does, its limit included") {
 TEST_CASE("shutdown: afterwards the signals mean what they meant before") {
   CHECK(in_child(
             [](auto const& ready) {
-              { Shutdown const shutdown; }
+              {
+                Shutdown const shutdown;
+              }
               ready();
               for (;;) ::pause();
             },

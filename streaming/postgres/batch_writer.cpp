@@ -1,0 +1,220 @@
+#include "streaming/postgres/batch_writer.hpp"
+
+
+#include <algorithm>
+
+namespace penstock::postgres {
+namespace {
+
+// Arrays of the same length, for `unnest`.
+class Arrays {
+ public:
+  explicit Arrays(std::size_t columns) : columns_(columns) {}
+  void add(Row row) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) columns_[i].push_back(std::move(row[i]));
+  }
+  Row parameters(Row first) const {
+    for (auto const& column : columns_) first.push_back(array_of(column));
+    return first;
+  }
+
+ private:
+  std::vector<std::vector<Value>> columns_;
+};
+
+std::string text_of(std::int64_t value) { return std::to_string(value); }
+std::int64_t integer_of(Value const& value) { return std::stoll(value.value()); }
+
+std::int64_t count_of(std::map<TopicPartition, std::int64_t> const& counts, TopicPartition const& partition) {
+  auto const found = counts.find(partition);
+  return found == counts.end() ? 0 : found->second;
+}
+
+std::string_view row_text(TableRows const& table, std::size_t row) {
+  auto const begin = row == 0 ? 0 : table.ends[row - 1];
+  return std::string_view{table.rows}.substr(begin, table.ends[row] - begin);
+}
+
+// Rows that follow each other go out in one piece.
+void put_rows(TableRows const& table, RowList rows, Connection::Put const& put) {
+  for (std::size_t i = 0; i < rows.size();) {
+    auto const first = i;
+    while (++i < rows.size() && rows[i] == rows[i - 1] + 1) {
+    }
+    auto const begin = rows[first] == 0 ? 0 : table.ends[rows[first] - 1];
+    put(std::string_view{table.rows}.substr(begin, table.ends[rows[i - 1]] - begin));
+  }
+}
+
+// The same with the row's own number as last column.
+void put_numbered(TableRows const& table, RowList rows, Connection::Put const& put) {
+  constexpr std::size_t block_bytes = 128 << 10;
+  std::string block;
+  for (auto const row : rows) {
+    auto const text = row_text(table, row);
+    block.append(text.substr(0, text.size() - 1)).append(1, '\t').append(std::to_string(row)).append(1, '\n');
+    if (block.size() < block_bytes) continue;
+    put(block);
+    block.clear();
+  }
+  put(block);
+}
+
+Reject reject_of(DataFault const& fault) {
+  auto const& details = fault.details();
+  auto detail = "SQLSTATE " + details.sqlstate;
+  if (!details.column.empty()) detail += ", column " + details.column;
+  if (!details.constraint.empty()) detail += ", constraint " + details.constraint;
+  return {rejected_by_database, detail + ": " + details.message};
+}
+
+bool has_backfill(TableRows const& table) { return std::ranges::contains(table.backfill, true); }
+
+}  // namespace
+
+Offsets committed_offsets(Connection& connection, std::string const& group, std::vector<TopicPartition> const& partitions) {
+  Arrays keys{2};
+  for (auto const& [topic, partition] : partitions) keys.add({topic, text_of(to_integer(partition))});
+  Offsets found;
+  for (auto const& row : connection.query(
+           "select o.topic, o.partition, o.next_offset from penstock.offsets o"
+           " join unnest($2::text[], $3::int[]) as w (topic, partition) using (topic, partition) where o.consumer_group = $1",
+           keys.parameters({group})))
+    found[{row[0].value(), Partition{static_cast<std::int32_t>(integer_of(row[1]))}}] = Offset{integer_of(row[2])};
+  return found;
+}
+
+TableShape const& BatchWriter::shape(std::string const& table) {
+  auto const found = shapes_.find(table);
+  return found != shapes_.end() ? found->second : shapes_.emplace(table, shape_of_(table)).first->second;
+}
+
+void BatchWriter::prepare(Connection& connection, WriteBatch const& batch, bool fresh) {
+  if (fresh) staged_.clear();
+  for (auto const& table : batch.tables) {
+    if (table.ends.empty() || std::ranges::contains(staged_, table.table)) continue;
+    if (!shape(table.table).later_wins && !has_backfill(table)) continue;
+    connection.execute(create_staging(shape(table.table)));
+    staged_.push_back(table.table);
+  }
+}
+
+WriteResult BatchWriter::write(Connection& connection, WriteBatch const& batch) {
+  claim(connection, batch);
+  WriteResult result;
+  std::map<TopicPartition, Counts> counts;
+  for (auto const& table : batch.tables) {
+    if (table.ends.empty()) continue;
+    auto const outcomes = write_table(connection, table, result);
+    auto& written = result.written[table.table];
+    auto& duplicate = result.duplicate[table.table];
+    Counts* counted = nullptr;
+    for (std::size_t row = 0; row < outcomes.size(); ++row) {
+      if (row == 0 || table.partitions[row] != table.partitions[row - 1]) counted = &counts[{table.topic, table.partitions[row]}];
+      switch (outcomes[row]) {
+        case Outcome::written: ++written, ++counted->written; break;
+        case Outcome::duplicate: ++duplicate, ++counted->duplicate; break;
+        case Outcome::refused: ++counted->refused; break;
+      }
+    }
+  }
+  write_ledger(connection, batch, counts);
+  return result;
+}
+
+// Before the rows: a store that lost its partitions writes nothing, and one that still writes them holds the lock until
+// its commit, so the next one waits here and then sees what became of it.
+void BatchWriter::claim(Connection& connection, WriteBatch const& batch) const {
+  Arrays wanted{4};
+  for (auto const& [key, to] : batch.to) {
+    auto const from = batch.from.find(key);
+    wanted.add({key.topic, text_of(to_integer(key.partition)),
+                from == batch.from.end() ? Value{} : text_of(to_integer(from->second)), text_of(to_integer(to))});
+  }
+  auto const parameters = wanted.parameters({group_});
+  std::string const keys =
+      " from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) as w (topic, partition, expected, next_offset)";
+  auto moved = connection.execute("update penstock.offsets o set next_offset = w.next_offset, at = now()" + keys +
+                                      " where o.consumer_group = $1 and o.topic = w.topic and o.partition = w.partition"
+                                      " and o.next_offset = w.expected",
+                                  parameters);
+  auto const all = static_cast<std::int64_t>(batch.to.size());
+  if (moved < all)
+    moved += connection.execute(
+        "insert into penstock.offsets (consumer_group, topic, partition, next_offset)"
+        " select $1, w.topic, w.partition, w.next_offset" +
+            keys +
+            " where not exists (select from penstock.offsets o where o.consumer_group = $1"
+            " and o.topic = w.topic and o.partition = w.partition)"
+            " order by w.topic, w.partition on conflict do nothing",
+        parameters);
+  if (moved == all) return;
+  throw Fenced{"another store has moved the offsets of " + group_ + " in " + batch.to.begin()->first.topic +
+               " or its neighbours: this batch is no longer ours"};
+}
+
+std::vector<BatchWriter::Outcome> BatchWriter::write_table(Connection& connection, TableRows const& table, WriteResult& result) {
+  auto const& form = shape(table.table);
+  std::vector<Outcome> outcomes(table.ends.size(), Outcome::written);
+  auto const refuse = [&](std::size_t row, DataFault const& fault) {
+    outcomes[row] = Outcome::refused;
+    result.rejected.push_back({table.deliveries[row], reject_of(fault)});
+  };
+  std::vector<std::size_t> direct, staged;
+  for (std::size_t row = 0; row < outcomes.size(); ++row)
+    (form.later_wins || table.backfill[row] ? staged : direct).push_back(row);
+
+  write_good_rows(
+      connection, direct, distance_,
+      [&](RowList rows, std::string const& prefix) {
+        connection.copy(prefix + copy_rows(form), [&](auto const& put) { put_rows(table, rows, put); });
+      },
+      refuse);
+  if (staged.empty()) return outcomes;
+
+  write_good_rows(
+      connection, staged, distance_,
+      [&](RowList rows, std::string const& prefix) {
+        connection.copy(prefix + copy_staging(form), [&](auto const& put) { put_numbered(table, rows, put); });
+      },
+      refuse);
+  if (!form.later_wins) {
+    auto const times = connection.query("analyze " + staging_name(form) + ";" + staged_times(form)).front();
+    for (auto const& [statement, takes_times] : delete_duplicates(form))
+      for (auto const& row : connection.query(statement, takes_times ? times : Row{}))
+        outcomes[static_cast<std::size_t>(integer_of(row[0]))] = Outcome::duplicate;
+  }
+  std::erase_if(staged, [&](auto row) { return outcomes[row] != Outcome::written; });
+  auto const move = form.later_wins ? merge_later_wins(form) : insert_staged(form);
+  write_good_rows(
+      connection, staged, distance_,
+      [&](RowList rows, std::string const& prefix) {
+        connection.execute(prefix);
+        connection.execute(move, {std::to_string(rows.front()), std::to_string(rows.back() + 1)});
+      },
+      refuse);
+  // The stage is emptied at commit; the same table may stand twice in a batch.
+  connection.execute("delete from " + staging_name(form));
+  return outcomes;
+}
+
+void BatchWriter::write_ledger(Connection& connection, WriteBatch const& batch,
+                               std::map<TopicPartition, Counts> const& counts) const {
+  Arrays rows{8};
+  for (auto const& [key, to] : batch.to) {
+    auto const from = batch.from.find(key);
+    auto const found = counts.find(key);
+    auto const counted = found == counts.end() ? Counts{} : found->second;
+    rows.add({key.topic, text_of(to_integer(key.partition)),
+              from == batch.from.end() ? Value{} : text_of(to_integer(from->second)), text_of(to_integer(to)),
+              text_of(count_of(batch.read, key)), text_of(counted.written), text_of(counted.duplicate),
+              text_of(count_of(batch.dead, key) + counted.refused)});
+  }
+  connection.execute(
+      "insert into penstock.ledger (instance, topic, partition, from_offset, to_offset, read, written, duplicate, dead) select "
+      "$1, w.*"
+      " from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]) w",
+      rows.parameters({instance_}));
+}
+
+}  // namespace penstock::postgres

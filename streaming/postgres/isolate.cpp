@@ -1,0 +1,128 @@
+#include "streaming/postgres/isolate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+namespace penstock::postgres {
+namespace {
+
+constexpr std::size_t rows_per_savepoint_min = 64;
+// A savepoint costs about as much as 30 rows, and a refusal on average half of the rows under it. With a bad row every
+// d rows the sum is least at sqrt(2 * 30 * d).
+constexpr double savepoint_cost_rows = 30;
+constexpr double distance_max = 1e7;  // Beyond it bad rows are forgotten.
+
+// Savepoints, each opened by the statement that writes under it: a message less to wait for.
+class Savepoints {
+ public:
+  explicit Savepoints(Connection& connection) : connection_{connection} {}
+  std::optional<DataFault> attempt(std::function<void(std::string const&)> const& write) {
+    try {
+      write(open_ ? "release savepoint part; savepoint part; " : "savepoint part; ");
+      open_ = true;
+      return std::nullopt;
+    } catch (DataFault const& fault) {
+      connection_.execute("rollback to savepoint part; release savepoint part");
+      open_ = false;
+      return fault;
+    }
+  }
+  void release() {
+    if (open_) connection_.execute("release savepoint part");
+    open_ = false;
+  }
+
+ private:
+  Connection& connection_;
+  bool open_ = false;
+};
+
+class Isolation {
+ public:
+  Isolation(Connection& connection, BadRowDistance& distance, WriteRows const& write, RefuseRow const& refuse)
+      : savepoints_{connection}, distance_{distance}, write_{write}, refuse_{refuse} {}
+
+  void write_good(RowList rows) {
+    std::vector<std::size_t> part;
+    while (!rows.empty()) {
+      auto const count = std::min(rows.size(), distance_.rows_per_savepoint());
+      part.assign(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count));
+      rows = write_part(part, rows.subspan(count));
+    }
+  }
+  void release() { savepoints_.release(); }
+
+ private:
+  // Rows that follow `part` in the whole; those of the part that are left to later ones come before them again.
+  RowList write_part(std::vector<std::size_t>& part, RowList after) {
+    std::size_t known_good = 0;
+    while (!part.empty()) {
+      auto const fault = savepoints_.attempt([&](std::string const& prefix) { write_(part, prefix); });
+      if (!fault) {
+        distance_.good(part.size() - known_good);
+        return after;
+      }
+      auto const [line, certain] = fault->details().line;
+      auto const named = line > 0 && line <= part.size();
+      if (part.size() > 1 && !(named && certain)) {
+        split(part, named ? line - 1 : part.size() / 2);
+        return after;
+      }
+      auto const bad = part.size() == 1 ? 0 : line - 1;
+      distance_.good(bad - std::min(bad, known_good));
+      distance_.bad();
+      refuse_(part[bad], *fault);
+      part.erase(part.begin() + static_cast<std::ptrdiff_t>(bad));
+      known_good = bad;
+      // All before the bad row is known to be good; what follows is left to later parts, where those are shorter now.
+      auto const keep = std::min(part.size(), std::max(bad, distance_.rows_per_savepoint()));
+      auto const left = part.size() - keep;
+      if (left == 0 || after.data()[-static_cast<std::ptrdiff_t>(left)] != part[keep]) continue;
+      after = RowList{after.data() - left, after.size() + left};
+      part.resize(keep);
+    }
+    return after;
+  }
+
+  // A row is refused only after it was refused alone. Where a line is named, that one is likely to be it.
+  void split(RowList part, std::size_t at) {
+    if (at > 0) write_good(part.first(at));
+    if (at + 1 < part.size()) write_good(part.subspan(at, 1));
+    write_good(at + 1 < part.size() ? part.subspan(at + 1) : part.subspan(at));
+  }
+
+  Savepoints savepoints_;
+  BadRowDistance& distance_;
+  WriteRows const& write_;
+  RefuseRow const& refuse_;
+};
+
+}  // namespace
+
+std::size_t BadRowDistance::rows_per_savepoint() const {
+  if (distance_ == 0) return std::numeric_limits<std::size_t>::max();
+  return std::max(rows_per_savepoint_min, static_cast<std::size_t>(std::sqrt(2 * savepoint_cost_rows * distance_)));
+}
+
+void BadRowDistance::good(std::size_t rows) {
+  since_bad_ += static_cast<double>(rows);
+  if (distance_ != 0) distance_ = std::max(distance_, since_bad_);
+  if (distance_ > distance_max) distance_ = 0;
+}
+
+void BadRowDistance::bad() {
+  auto const now = std::max(1.0, since_bad_);
+  distance_ = distance_ == 0 ? now : (distance_ + now) / 2;
+  since_bad_ = 0;
+}
+
+void write_good_rows(Connection& connection, RowList rows, BadRowDistance& distance, WriteRows const& write,
+                     RefuseRow const& refuse) {
+  Isolation isolation{connection, distance, write, refuse};
+  isolation.write_good(rows);
+  isolation.release();
+}
+
+}  // namespace penstock::postgres

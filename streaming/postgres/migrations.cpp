@@ -1,0 +1,189 @@
+#include "streaming/postgres/migrations.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace penstock::postgres {
+namespace {
+
+using Kind = MigrationState::Kind;
+
+// Any number, the same in every penstock: who applies migrations, who drops chunks.
+constexpr std::string_view migrations_lock = "select pg_advisory_lock(7093661)",
+                           migrations_unlock = "select pg_advisory_unlock(7093661)";
+constexpr std::string_view retention_lock = "select pg_try_advisory_xact_lock(7093662)";
+constexpr std::string_view requires_license = "-- requires timescaledb.license = ";
+
+int rank_of(std::string_view name) {
+  if (name == "000_penstock.sql") return 0;
+  if (name == "views.sql") return 2;
+  return name == "policies.sql" ? 3 : 1;
+}
+
+std::string license_required_by(std::string_view text) {
+  if (!text.starts_with(requires_license)) return {};
+  text.remove_prefix(requires_license.size());
+  return std::string{text.substr(0, text.find_first_of(" \r\n"))};
+}
+
+bool exists(Connection& connection, std::string const& relation) {
+  return connection.query("select to_regclass($1)", {relation}).front().front().has_value();
+}
+
+bool has_timescale(Connection& connection) {
+  return !connection.query("select 1 from pg_extension where extname = 'timescaledb'").empty();
+}
+
+// Only a session that has loaded the extension knows the setting.
+std::string license_of(Connection& connection) {
+  if (!has_timescale(connection)) return {};
+  connection.query("select time_bucket('1 minute', now())");
+  return connection.query("select coalesce(current_setting('timescaledb.license', true), '')").front().front().value_or("");
+}
+
+void make_extension(Connection& connection) {
+  if (has_timescale(connection)) return;
+  try {
+    connection.execute("create extension if not exists timescaledb");
+  } catch (Fault const& fault) {
+    if (fault.kind() == Fault::Kind::transient) throw;
+    throw Fault{Fault::Kind::fatal, std::string{"the extension timescaledb cannot be made here: "} + fault.what() +
+                                        ": install TimescaleDB on the server, put timescaledb into shared_preload_libraries "
+                                        "(postgresql.conf), restart it, and let a superuser run `create extension timescaledb`"};
+  }
+}
+
+struct Applied {
+  std::string checksum, at;
+};
+std::map<std::string, Applied> applied_files(Connection& connection) {
+  std::map<std::string, Applied> files;
+  if (!exists(connection, "penstock.migrations")) return files;
+  for (auto const& row :
+       connection.query("select name, checksum, to_char(applied_at, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') from penstock.migrations"))
+    files[row[0].value()] = {row[1].value(), row[2].value()};
+  return files;
+}
+
+std::string checksum_of(Connection& connection, std::string_view text) {
+  return connection.query("select encode(sha256(convert_to($1, 'UTF8')), 'hex')", {std::string{text}}).front().front().value();
+}
+
+void apply_file(Connection& connection, TextFile const& file) {
+  try {
+    auto const checksum = checksum_of(connection, file.text);
+    Transaction transaction{connection};
+    connection.execute("set local lock_timeout = 0; set local statement_timeout = 0");
+    connection.execute(std::string{file.text});
+    connection.execute("insert into penstock.migrations (name, checksum) values ($1, $2)", {std::string{file.name}, checksum});
+    transaction.commit();
+  } catch (Fault const& fault) {
+    auto const kind = fault.kind() == Fault::Kind::transient ? Fault::Kind::transient : Fault::Kind::fatal;
+    throw Fault{kind, std::string{file.name} + " was not applied: " + fault.what()};
+  }
+}
+
+// Two runs at once would both find the same files pending.
+class OneAtATime {
+ public:
+  explicit OneAtATime(Connection& connection) : connection_{connection} {
+    connection.execute("set lock_timeout = 0");
+    connection.query(std::string{migrations_lock});
+  }
+  ~OneAtATime() {
+    try {
+      connection_.query(std::string{migrations_unlock});
+    } catch (Fault const&) {  // The connection is gone, and its lock with it.
+      return;
+    }
+  }
+  OneAtATime(OneAtATime const&) = delete;
+  OneAtATime& operator=(OneAtATime const&) = delete;
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace
+
+std::string_view to_text(MigrationState::Kind kind) {
+  switch (kind) {
+    case Kind::applied: return "applied";
+    case Kind::pending: return "pending";
+    case Kind::skipped: return "skipped";
+    case Kind::changed: return "changed";
+  }
+  return {};
+}
+
+std::vector<TextFile> migrations_of(std::vector<TextFile> const& texts) {
+  std::vector<TextFile> files;
+  std::ranges::copy_if(texts, std::back_inserter(files), [](auto const& file) { return file.name.ends_with(".sql"); });
+  std::ranges::sort(files, {}, [](auto const& file) { return std::pair{rank_of(file.name), file.name}; });
+  return files;
+}
+
+std::vector<MigrationState> migration_status(Connection& connection, std::vector<TextFile> const& texts) {
+  auto const applied = applied_files(connection);
+  auto const license = license_of(connection);
+  std::vector<MigrationState> states;
+  for (auto const& file : migrations_of(texts)) {
+    MigrationState state{.name = std::string{file.name}, .kind = Kind::pending, .applied_at = {}, .detail = {}};
+    auto const wanted = license_required_by(file.text);
+    if (auto const found = applied.find(state.name); found != applied.end()) {
+      state.applied_at = found->second.at;
+      state.kind = found->second.checksum == checksum_of(connection, file.text) ? Kind::applied : Kind::changed;
+      if (state.kind == Kind::changed) state.detail = "was applied with another text";
+    } else if (!wanted.empty() && !license.empty() && wanted != license) {
+      state.kind = Kind::skipped;
+      state.detail = "needs timescaledb.license = " + wanted + ", the server has " + license;
+    }
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+std::vector<MigrationState> apply_migrations(Connection& connection, std::vector<TextFile> const& texts,
+                                             std::function<void(MigrationState const&)> const& done) {
+  OneAtATime const lock{connection};
+  make_extension(connection);
+  auto states = migration_status(connection, texts);
+  auto const files = migrations_of(texts);
+  for (auto const& state : states)
+    if (state.kind == Kind::changed)
+      throw Fault{Fault::Kind::fatal, state.name + " was applied on " + state.applied_at +
+                                          " with another text than this penstock has: use the penstock that made this database, "
+                                          "or a new database (`createdb`)"};
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (states[i].kind == Kind::applied) continue;
+    if (states[i].kind == Kind::pending) {
+      apply_file(connection, files[i]);
+      states[i].kind = Kind::applied;
+    }
+    if (done) done(states[i]);
+  }
+  return states;
+}
+
+Dropped drop_old_chunks(Connection& connection, std::string_view kind, std::int64_t days) {
+  Transaction transaction{connection};
+  std::string const table{kind};
+  if (!exists(connection, table)) throw Fault{Fault::Kind::fatal, "there is no table " + table + ": run `penstock db apply`"};
+  if (connection
+          .query("select 1 from timescaledb_information.hypertables where hypertable_name = $1"
+                 " and format('%I.%I', hypertable_schema, hypertable_name)::regclass = to_regclass($1)",
+                 {table})
+          .empty())
+    return {.chunks = {}, .skipped = table + " keeps one row for each symbol or code and has nothing old to drop"};
+  if (connection.query(std::string{retention_lock}).front().front() != "t")
+    return {.chunks = {}, .skipped = "another penstock is dropping chunks right now"};
+  Dropped dropped;
+  for (auto const& row :
+       connection.query("select drop_chunks(to_regclass($1), older_than => now() - make_interval(days => $2::int))",
+                        {table, std::to_string(days)}))
+    dropped.chunks.push_back(row.front().value_or(""));
+  transaction.commit();
+  return dropped;
+}
+
+}  // namespace penstock::postgres

@@ -1,0 +1,193 @@
+#include "streaming/postgres/sink.hpp"
+
+#include "streaming/postgres/batch_writer.hpp"
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+namespace penstock::postgres {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds interrupt_max{1'000};
+constexpr milliseconds look_connect_max{3'000};  // For calls on the loop's thread, which must go on polling.
+
+std::vector<TopicPartition> keys_of(Offsets const& offsets) {
+  std::vector<TopicPartition> keys;
+  for (auto const& [key, offset] : offsets) keys.push_back(key);
+  return keys;
+}
+
+}  // namespace
+
+/// The thread that writes, and the connection it writes on.
+class PostgresSink::Worker {
+ public:
+  explicit Worker(SinkOptions options)
+      : options_{std::move(options)},
+        writer_{options_.group, options_.instance, options_.shape_of},
+        thread_{[this](std::stop_token const& stop) { run(stop); }} {}
+
+  ~Worker() {
+    thread_.request_stop();
+    std::scoped_lock const lock{connection_mutex_};
+    if (connection_ && busy()) connection_->interrupt(interrupt_max);
+  }
+
+  Offsets committed(std::vector<TopicPartition> const& partitions) const {
+    auto settings = options_.database;
+    settings.connect_max = std::min(settings.connect_max, look_connect_max);
+    // One of its own: the writer's may be in the middle of a batch.
+    Connection connection{settings};
+    return committed_offsets(connection, options_.group, partitions);
+  }
+
+  void start(WriteBatch const& batch) {
+    std::scoped_lock const lock{mutex_};
+    batch_ = &batch;
+    fault_ = nullptr;
+    busy_ = true;
+    changed_.notify_all();
+  }
+
+  bool busy() const {
+    std::scoped_lock const lock{mutex_};
+    return busy_;
+  }
+
+  std::optional<WriteResult> finish(milliseconds wait) {
+    std::unique_lock lock{mutex_};
+    if (!changed_.wait_for(lock, wait, [this] { return !busy_; })) return std::nullopt;
+    if (fault_) std::rethrow_exception(std::exchange(fault_, nullptr));
+    return result_;
+  }
+
+  void commit() {
+    // The thread is idle until the next start(), so what is its own may be used here.
+    commit_transaction(*batch_, {});
+    result_.committed = true;
+  }
+
+ private:
+  void run(std::stop_token const& stop) {
+    std::unique_lock lock{mutex_};
+    while (changed_.wait(lock, stop, [this] { return busy_; })) {
+      lock.unlock();
+      std::exception_ptr fault;
+      try {
+        write(*batch_, stop);
+      } catch (...) {
+        fault = std::current_exception();
+        transaction_.reset();
+      }
+      lock.lock();
+      fault_ = fault;
+      busy_ = false;
+      changed_.notify_all();
+      if (stop.stop_requested()) return;
+    }
+  }
+
+  void write(WriteBatch const& batch, std::stop_token const& stop) {
+    transaction_.reset();
+    if (in_doubt_ && in_doubt_->to != batch.to) in_doubt_.reset();
+    try {
+      auto const fresh = connect(stop);
+      if (was_committed(batch)) return;
+      writer_.prepare(*connection_, batch, fresh);
+      transaction_.emplace(*connection_);
+      result_ = writer_.write(*connection_, batch);
+      result_.committed = result_.rejected.empty();
+      if (result_.committed) commit_transaction(batch, stop);
+    } catch (Fenced const&) {
+      transaction_.reset();
+      // The doubtful commit may have been decided while the offsets were waited for.
+      if (!was_committed(batch)) throw;
+    } catch (DataFault const& fault) {
+      disconnect();
+      throw Fault{Fault::Kind::fatal, std::string{"the database refuses penstock's own tables: "} + fault.what()};
+    } catch (Fault const&) {
+      disconnect();
+      throw;
+    }
+  }
+
+  void commit_transaction(WriteBatch const& batch, std::stop_token const& stop) {
+    if (!transaction_) throw Fault{Fault::Kind::transient, "no transaction is open: start the batch again"};
+    try {
+      transaction_->commit();
+      transaction_.reset();
+      in_doubt_.reset();
+      return;
+    } catch (InDoubt const&) {
+      in_doubt_ = {batch.to, result_};
+      in_doubt_->result.rejected.clear();
+      in_doubt_->result.committed = true;
+    } catch (Fault const&) {
+      disconnect();
+      throw;
+    }
+    disconnect();
+    connect(stop);
+    if (!was_committed(batch))
+      throw Fault{Fault::Kind::transient, "the connection was lost at the commit, and nothing was written"};
+  }
+
+  // Whether a commit whose answer was lost has happened.
+  bool was_committed(WriteBatch const& batch) {
+    if (!in_doubt_ || committed_offsets(*connection_, options_.group, keys_of(batch.to)) != batch.to) return false;
+    result_ = in_doubt_->result;
+    in_doubt_.reset();
+    return true;
+  }
+
+  // True: it is a new one.
+  bool connect(std::stop_token const& stop) {
+    if (connection_) return false;
+    auto fresh = std::make_unique<Connection>(options_.database, stop);
+    std::scoped_lock const lock{connection_mutex_};
+    if (stop.stop_requested()) throw Fault{Fault::Kind::transient, "asked to stop"};
+    connection_ = std::move(fresh);
+    return true;
+  }
+
+  void disconnect() {
+    transaction_.reset();
+    std::scoped_lock const lock{connection_mutex_};
+    connection_.reset();
+  }
+
+  SinkOptions const options_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  WriteBatch const* batch_ = nullptr;
+  bool busy_ = false;
+  std::exception_ptr fault_;
+  WriteResult result_;
+
+  struct Doubt {
+    Offsets to;
+    WriteResult result;
+  };
+  std::mutex connection_mutex_;  // For who it is, not for its use.
+  std::unique_ptr<Connection> connection_;
+  std::optional<Transaction> transaction_;
+  std::optional<Doubt> in_doubt_;
+  BatchWriter writer_;
+  std::jthread thread_;
+};
+
+PostgresSink::PostgresSink(SinkOptions options) : worker_{std::make_unique<Worker>(std::move(options))} {}
+PostgresSink::~PostgresSink() = default;
+
+Offsets PostgresSink::committed(std::vector<TopicPartition> const& partitions) { return worker_->committed(partitions); }
+void PostgresSink::start(WriteBatch const& batch) { worker_->start(batch); }
+bool PostgresSink::busy() const { return worker_->busy(); }
+std::optional<WriteResult> PostgresSink::finish(std::chrono::milliseconds wait) { return worker_->finish(wait); }
+void PostgresSink::commit() { worker_->commit(); }
+
+}  // namespace penstock::postgres

@@ -1,0 +1,18 @@
+/// What a sink must know of a table. Whoever owns the tables says it; the sink knows nothing of what is in them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+struct TableShape {
+  std::string name;
+  std::vector<std::string> columns;  ///< in the order of COPY rows
+  std::vector<std::string> identity;
+  bool later_wins = false;                  ///< by received_at; of the same one the row that came later
+  bool identity_is_content = false;         ///< all columns but received_at
+  std::string yields_column, yields_value;  ///< at the same received_at, a row with this value gives way to one without
+};
+
+}  // namespace penstock
