@@ -31,7 +31,8 @@ http::Reply get(std::string const& url, std::vector<Header> headers = {}) {
 
 TEST_CASE("request: status, headers in lower case and body come back") {
   Server server{http_answers([](Request const& request) {
-    auto response = text(200, std::string{request.method_string()} + ' ' + std::string{request.target()} + ' ' + std::string{request["X-Key"]});
+    auto response = text(
+        200, std::string{request.method_string()} + ' ' + std::string{request.target()} + ' ' + std::string{request["X-Key"]});
     response.set("X-MBX-USED-WEIGHT-1M", " 12 ");
     response.set("X-Empty", "");
     return response;
@@ -72,7 +73,8 @@ TEST_CASE("request: an HTTP error is an answer, with its body and headers") {
 
 TEST_CASE("request: chunked and compressed bodies come as they were before") {
   std::string const gzip{
-      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\xcc\xc9\x51\x28\xc9\x48\x55\x28\x4e\xcc\x4d\x55\x48\x1c\xe5\x8c\x72\x46\x39\xa3\x9c"
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x4b\xcc\xc9\x51\x28\xc9\x48\x55\x28\x4e\xcc\x4d\x55\x48\x1c\xe5\x8c\x72\x46\x39"
+      "\xa3\x9c"
       "\x91\xcd\x01\x00\xb7\x40\x1b\xe1\x14\x05\x00\x00",
       44};
   std::string plain;
@@ -101,9 +103,10 @@ TEST_CASE("request: what is no whole answer has status 0 and says why") {
     std::string url;
   };
   for (auto const& [name, url] :
-       {Case{"cut off", cut.http()}, Case{"not HTTP", babble.http()}, Case{"closed", nothing.http()}, Case{"not gzip", bad_gzip.http()},
-        Case{"nobody listens", "http://127.0.0.1:" + std::to_string(dead_port())}, Case{"no such host", "http://nowhere.invalid/"},
-        Case{"a file", "file:///etc/hostname"}, Case{"no URL", "::"}, Case{"empty", ""}}) {
+       {Case{"cut off", cut.http()}, Case{"not HTTP", babble.http()}, Case{"closed", nothing.http()},
+        Case{"not gzip", bad_gzip.http()}, Case{"nobody listens", "http://127.0.0.1:" + std::to_string(dead_port())},
+        Case{"no such host", "http://nowhere.invalid/"}, Case{"a file", "file:///etc/hostname"}, Case{"no URL", "::"},
+        Case{"empty", ""}}) {
     CAPTURE(name);
     auto const reply = get(url);
     CHECK(reply.status == 0);

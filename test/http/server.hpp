@@ -33,7 +33,9 @@ class Server {
   using Handler = std::function<void(tcp::socket)>;
 
   explicit Server(Handler handler)
-      : handler_{std::move(handler)}, acceptor_{context_, {boost::asio::ip::make_address("127.0.0.1"), 0}}, accepting_{[this] { accept(); }} {}
+      : handler_{std::move(handler)},
+        acceptor_{context_, {boost::asio::ip::make_address("127.0.0.1"), 0}},
+        accepting_{[this] { accept(); }} {}
   /// Ends every connection, also one that a handler is waiting for.
   ~Server() {
     stopping_ = true;
@@ -96,7 +98,8 @@ inline Server::Handler websocket(std::function<void(ServerSocket&)> handler) {
 
 /// A handler that reads one request after the other and writes what `answer` makes of it.
 inline Server::Handler http_answers(
-    std::function<beast::http::response<beast::http::string_body>(beast::http::request<beast::http::string_body> const&)> answer) {
+    std::function<beast::http::response<beast::http::string_body>(beast::http::request<beast::http::string_body> const&)>
+        answer) {
   return [answer = std::move(answer)](tcp::socket socket) {
     beast::flat_buffer buffer;
     while (true) {

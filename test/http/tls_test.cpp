@@ -68,8 +68,8 @@ struct TlsServer {
     folder = pattern;
     certificate = folder / "certificate.pem";
     auto const key = folder / "key.pem";
-    Program made{{"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=test",
-                  "-addext", "subjectAltName=" + name, "-keyout", key, "-out", certificate}};
+    Program made{{"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                  "-subj", "/CN=test", "-addext", "subjectAltName=" + name, "-keyout", key, "-out", certificate}};
     if (made.wait() != 0) return;
     program = std::make_unique<Program>(
         std::vector<std::string>{"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", key, "-www"});

@@ -218,11 +218,10 @@ TEST_CASE("websocket: a refused connection, an unknown host, a wrong scheme and 
     std::string url;
     char const* word;
   };
-  for (auto const& [name, url, word] : {Case{"nobody listens", "ws://127.0.0.1:" + std::to_string(dead_port()), "connect"},
-                                        Case{"no such host", "ws://nowhere.invalid/", "nowhere.invalid"},
-                                        Case{"scheme", "gopher://127.0.0.1/", "gopher"},
-                                        Case{"403", forbidden.ws(), "403"},
-                                        Case{"a redirect is not followed", redirecting.ws(), "302"}}) {
+  for (auto const& [name, url, word] :
+       {Case{"nobody listens", "ws://127.0.0.1:" + std::to_string(dead_port()), "connect"},
+        Case{"no such host", "ws://nowhere.invalid/", "nowhere.invalid"}, Case{"scheme", "gopher://127.0.0.1/", "gopher"},
+        Case{"403", forbidden.ws(), "403"}, Case{"a redirect is not followed", redirecting.ws(), "302"}}) {
     CAPTURE(name);
     auto const [messages, error] = hear_all(url);
     CHECK(messages.empty());
@@ -267,7 +266,8 @@ TEST_CASE("websocket: 50,000 small frames are all there, in order") {
     read_text(stream);
     std::string frames;
     for (int number = 0; number < count; ++number) {
-      auto const text = R"({"e":"trade","E":1700000000000,"s":"BTCUSDT","p":"42000.01000000","t":)" + std::to_string(100'000 + number) + '}';
+      auto const text =
+          R"({"e":"trade","E":1700000000000,"s":"BTCUSDT","p":"42000.01000000","t":)" + std::to_string(100'000 + number) + '}';
       frames += '\x81';
       frames += static_cast<char>(text.size());
       frames += text;
@@ -290,6 +290,22 @@ TEST_CASE("websocket: 50,000 small frames are all there, in order") {
   MESSAGE("CPU of client and server per frame: " << (cpu_seconds() - before) * 1e6 / count << " us");
   CHECK(received == count);
   CHECK(in_order == count);
+}
+
+TEST_CASE("websocket: a message that came together with the one before is not waited for") {
+  Server server{websocket([](ServerSocket& stream) {
+    boost::asio::write(stream.next_layer(), bytes("\x81\x03"
+                                                  "one\x81\x03"
+                                                  "two"));
+    linger(stream);
+  })};
+  auto const client = http::make_client();
+  auto const socket = client->connect(server.ws(), {});
+  CHECK(next_message(*client, *socket) == "one");
+  auto const began = std::chrono::steady_clock::now();
+  client->run(10s);
+  CHECK(std::chrono::steady_clock::now() - began < 9s);
+  CHECK(socket->receive() == "two");
 }
 
 TEST_CASE("websocket: what is not read stays with the server, and the client does not spin") {
