@@ -236,7 +236,8 @@ std::string nearest(std::string_view word, Words const& known) {
 
 std::string suggestion(std::string_view word, Words const& known) {
   if (auto const near = nearest(word, known); !near.empty()) return "; did you mean " + near + "?";
-  return known.empty() ? std::string{} : "; known: " + joined(known);
+  // A long list helps nobody.
+  return known.empty() || known.size() > 12 ? std::string{} : "; known: " + joined(known);
 }
 
 std::string allowed(Setting const& setting) {

@@ -1,0 +1,116 @@
+#include "agents/gap_follower.hpp"
+
+#include "streaming/log.hpp"
+
+#include <prometheus/counter.h>
+
+#include <algorithm>
+
+namespace penstock {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t wanted_max = 1'000;
+constexpr std::size_t deliveries_max = 1'000;
+constexpr auto follow_every = 50ms;
+constexpr auto tell_every = 10s;
+
+bool same(Gap const& left, Gap const& right) {
+  return left.symbol == right.symbol && left.channel == right.channel && left.from_time == right.from_time;
+}
+
+}  // namespace
+
+GapFollower::GapFollower(Publishing& publishing, Fetcher& fetcher, Consumer& gaps)
+    : publishing_{publishing}, fetcher_{fetcher}, gaps_{gaps} {}
+
+void GapFollower::follow() {
+  auto const now = publishing_.clock.steady();
+  if (now < follow_at_) return;
+  gaps_.poll(deliveries_, deliveries_max, 0ms);
+  // A full batch means that there is more, which may well close what this one opens.
+  follow_at_ = deliveries_.size() < deliveries_max ? now + follow_every : now;
+  for (auto const& delivery : deliveries_)
+    if (auto record = parse_record(Gap::kind, delivery.value)) learn(std::get<Gap>(std::move(*record)));
+  deliveries_.clear();
+}
+
+bool GapFollower::is_ours(Gap const& gap) const {
+  // `*` is a whole connection: what each symbol then misses is a gap of its own.
+  return gap.source == publishing_.provider.name() && gap.symbol != "*" && gap.channel != "*" &&
+         std::ranges::contains(publishing_.subscription.symbols, gap.symbol);
+}
+
+void GapFollower::learn(Gap gap) {
+  if (!is_ours(gap)) return;
+  auto const known = std::ranges::find_if(wanted_, [&](auto const& wanted) { return same(wanted.gap, gap); });
+  if (gap.state != GapState::open) {
+    if (known != wanted_.end()) drop(known);
+  } else if (known != wanted_.end()) {
+    ask_again(*known, std::move(gap));
+  } else if (auto requests = publishing_.provider.backfill(gap, publishing_.subscription); !requests.empty()) {
+    wanted_.push_back({.gap = std::move(gap), .requests = std::move(requests), .not_before = publishing_.clock.steady()});
+    make_room();
+  }
+}
+
+void GapFollower::ask_again(Wanted& wanted, Gap gap) {
+  bool const asked = wanted.requests.empty() && !wanted.running;
+  wanted.gap = std::move(gap);
+  wanted.gone = false;
+  if (!asked) return;
+  wanted.requests = publishing_.provider.backfill(wanted.gap, publishing_.subscription);
+  wanted.not_before = publishing_.clock.steady() + wanted.backoff.next();
+  publishing_.retried("gap").Increment();
+}
+
+void GapFollower::drop(std::list<Wanted>::iterator wanted) {
+  wanted->gone = true;
+  if (!wanted->running) wanted_.erase(wanted);
+}
+
+void GapFollower::make_room() {
+  if (wanted_.size() <= wanted_max) return;
+  auto const oldest = std::ranges::find_if(wanted_, [](auto const& wanted) { return !wanted.gone; });
+  ++dropped_;
+  if (auto const now = publishing_.clock.steady(); now >= tell_at_) {
+    log::warning("too many gaps are open; the oldest are not fetched",
+                 {{"dropped", std::to_string(dropped_)}, {"symbol", oldest->gap.symbol}, {"channel", oldest->gap.channel}});
+    tell_at_ = now + tell_every;
+  }
+  drop(oldest);
+}
+
+void GapFollower::start_due() {
+  auto const now = publishing_.clock.steady();
+  for (auto& wanted : wanted_) {
+    if (wanted.running || wanted.gone || wanted.requests.empty() || now < wanted.not_before) continue;
+    if (!fetcher_.ready(wanted.requests.front())) return;
+    wanted.running = true;
+    fetcher_.start(wanted.requests.front(), [this, &wanted](Answer const& answer) { finish(wanted, answer); });
+  }
+}
+
+void GapFollower::finish(Wanted& wanted, Answer const& answer) {
+  wanted.running = false;
+  switch (answer.kind) {
+    case Answer::Kind::ok:
+    case Answer::Kind::empty: wanted.requests.erase(wanted.requests.begin()); break;
+    case Answer::Kind::throttled: break;  // The fetcher holds all requests back.
+    case Answer::Kind::refused:
+      log::error("the provider refuses to fill a gap",
+                 {{"symbol", wanted.gap.symbol}, {"channel", wanted.gap.channel}, {"why", answer.detail}});
+      publishing_.retried("refused").Increment();
+      wanted.requests.clear();
+      break;
+    case Answer::Kind::broken:
+      wanted.not_before = publishing_.clock.steady() + wanted.backoff.next();
+      publishing_.retried("broken").Increment();
+      break;
+  }
+  if (wanted.gone) wanted_.remove_if([&](auto const& other) { return &other == &wanted; });
+}
+
+}  // namespace penstock

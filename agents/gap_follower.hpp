@@ -1,0 +1,53 @@
+/// Follows md.gaps: an open gap of this provider is a request to fetch what is missing. One thread.
+#pragma once
+
+#include "agents/fetcher.hpp"
+#include "streaming/consumer.hpp"
+
+#include <chrono>
+#include <list>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+class GapFollower {
+ public:
+  GapFollower(Publishing& publishing, Fetcher& fetcher, Consumer& gaps);
+
+  /// Reads what is new.
+  void follow();
+  /// Starts what may start: one request at a time for each gap.
+  void start_due();
+
+ private:
+  using Instant = std::chrono::steady_clock::time_point;
+  /// One gap that is open. Told as open again after it was asked for, it is asked for again, after a wait that grows.
+  struct Wanted {
+    Gap gap;
+    std::vector<Request> requests;  ///< still to be made, in order
+    Instant not_before{};
+    bool running = false;
+    bool gone = false;  ///< filled meanwhile, or dropped: goes when its request has ended
+    Backoff backoff{std::chrono::seconds{1}, std::chrono::minutes{1}};
+  };
+
+  void learn(Gap gap);
+  void ask_again(Wanted& wanted, Gap gap);
+  void drop(std::list<Wanted>::iterator wanted);
+  void make_room();
+  void finish(Wanted& wanted, Answer const& answer);
+  bool is_ours(Gap const& gap) const;
+
+  // Set once.
+  Publishing& publishing_;
+  Fetcher& fetcher_;
+  Consumer& gaps_;
+  // Changes.
+  std::list<Wanted> wanted_;  ///< oldest first; a list, since requests that run refer to them
+  Instant follow_at_{}, tell_at_{};
+  std::int64_t dropped_ = 0;
+  std::vector<Delivery> deliveries_;
+};
+
+}  // namespace penstock

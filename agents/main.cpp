@@ -1,0 +1,65 @@
+/// penstock: one binary, one process = one command. The table of commands is agents/operate/commands.hpp.
+#include "agents/command_line.hpp"
+#include "agents/operate/commands.hpp"
+#include "agents/settings.hpp"
+#include "streaming/fault.hpp"
+#include "streaming/log.hpp"
+#include "streaming/shutdown.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+
+namespace {
+
+using namespace penstock;
+
+std::string agent_name(CommandLine const& line) {
+  return line.arguments.empty() ? line.command->name : line.command->name + ' ' + line.arguments.front();
+}
+
+int run(CommandLine const& line) {
+  if (line.command == nullptr) {
+    std::cout << line.answer << std::flush;
+    return stopped_as_asked;
+  }
+  Invocation invocation{.arguments = line.arguments,
+                        .flags = line.flags,
+                        .config = load_config(line.config_file, line.settings, line.spelled),
+                        .stop = {},
+                        .program = std::filesystem::read_symlink("/proc/self/exe")};
+  log::start(agent_name(line), invocation.config.text("log.level"), invocation.config.text("log.format"));
+  Shutdown const shutdown;
+  invocation.stop = shutdown.token();
+  return line.command->run(invocation);
+}
+
+// One line, whatever the library that threw it had to say.
+int fail(std::string const& who, std::string_view what, Exit code) {
+  auto line = log::redacted(std::string{what});
+  while (line.ends_with('\n')) line.pop_back();
+  std::ranges::replace(line, '\n', ' ');
+  std::cerr << who << ": " << line << std::endl;
+  return code;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  std::signal(SIGPIPE, SIG_IGN);  // A reader that went away is an error of the write, not the end of this process.
+  std::string who = "penstock";
+  try {
+    auto const commands = all_commands();
+    std::vector<std::string> const asked{words + 1, words + count};
+    if (!asked.empty() && std::ranges::contains(commands, asked.front(), &Command::name)) who += ' ' + asked.front();
+    return run(parse_command_line(asked, commands));
+  } catch (UsageError const& error) {
+    return fail(who, error.what(), wrong_usage);
+  } catch (Fault const& fault) {
+    return fail(who, fault.what(), gave_up);
+  } catch (std::exception const& error) {
+    return fail(who, std::string{"unexpected: "} + error.what(), gave_up);
+  }
+}

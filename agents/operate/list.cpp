@@ -1,0 +1,93 @@
+/// penstock list: what it can bring in.
+#include "agents/operate/commands.hpp"
+#include "agents/provider.hpp"
+#include "agents/settings.hpp"
+#include "schemas/kinds.hpp"
+
+#include <algorithm>
+#include <iostream>
+
+namespace penstock {
+
+namespace {
+
+std::string joined(std::vector<std::string> const& words) {
+  std::string out;
+  for (auto const& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+std::string in_quotes(std::string_view text) {
+  std::string out = "\"";
+  for (char const c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string json_list(std::vector<std::string> const& words) {
+  std::string out = "[";
+  for (auto const& word : words) out += (out.size() > 1 ? "," : "") + in_quotes(word);
+  return out + ']';
+}
+
+std::string json_of(Provider const& provider) {
+  std::string channels = "[";
+  for (auto const& channel : provider.channels()) {
+    if (channels.size() > 1) channels += ',';
+    channels += "{\"name\":" + in_quotes(channel.name) + ",\"help\":" + in_quotes(channel.help) +
+                ",\"default\":" + (channel.by_default ? "true" : "false") + '}';
+  }
+  return "{\"name\":" + in_quotes(provider.name()) + ",\"description\":" + in_quotes(provider.description()) +
+         ",\"channels\":" + channels + "],\"default_symbols\":" + json_list(provider.default_symbols()) +
+         ",\"http_url\":" + in_quotes(provider.default_http_url()) +
+         ",\"websocket_url\":" + in_quotes(provider.default_websocket_url()) + '}';
+}
+
+std::vector<std::string> kinds() { return {kind_names.begin(), kind_names.end()}; }
+
+void print_json(std::vector<Provider const*> const& providers) {
+  std::string out = "{\"providers\":[";
+  for (auto const* provider : providers) out += (provider == providers.front() ? "" : ",") + json_of(*provider);
+  std::cout << out << "],\"kinds\":" << json_list(kinds()) << "}\n";
+}
+
+void print(Provider const& provider) {
+  std::cout << provider.name() << ": " << provider.description() << "\n  symbols   " << joined(provider.default_symbols())
+            << " (default)\n  channels";
+  std::size_t widest = 0;
+  for (auto const& channel : provider.channels()) widest = std::max(widest, channel.name.size());
+  auto lead = std::string{"  "};
+  for (auto const& channel : provider.channels()) {
+    std::cout << lead << (channel.by_default ? "* " : "  ") << channel.name << std::string(widest - channel.name.size() + 2, ' ')
+              << channel.help << '\n';
+    lead = std::string(12, ' ');
+  }
+  std::cout << '\n';
+}
+
+int run(Invocation const& invocation) {
+  auto providers = all_providers();
+  std::ranges::sort(providers, {}, &Provider::name);
+  if (invocation.has("json")) {
+    print_json(providers);
+  } else {
+    for (auto const* provider : providers) print(*provider);
+    std::cout << "* published unless [publish.PROVIDER] channels says otherwise\n\nkinds: " << joined(kinds()) << '\n';
+  }
+  std::cout.flush();
+  return stopped_as_asked;
+}
+
+}  // namespace
+
+Command const list_command{
+    .name = "list",
+    .summary = "What penstock can bring in: providers, their channels and default symbols, and the kinds of records",
+    .flags = {{.name = "json", .help = "One JSON object instead of text"}},
+    .example = "penstock list --json | jq -r '.providers[].name'    the names of all providers",
+    .run = run,
+};
+
+}  // namespace penstock

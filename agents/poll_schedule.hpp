@@ -1,0 +1,39 @@
+/// The provider's polls: which is due, and when it is asked again. One thread.
+#pragma once
+
+#include "agents/fetcher.hpp"
+
+#include <vector>
+
+namespace penstock {
+
+class PollSchedule {
+ public:
+  PollSchedule(Publishing& publishing, Fetcher& fetcher);
+
+  /// Starts what is due and may start. Until the catalogue is in the log nothing else is asked for.
+  void start_due();
+  /// True from when the first answers of all polls marked before_stream are acknowledged by the broker.
+  bool catalogue_is_in_the_log();
+
+ private:
+  using Instant = std::chrono::steady_clock::time_point;
+  struct Entry {
+    Poll poll;
+    Instant next_at{};
+    bool running = false;
+    bool answered = false;
+    bool refused = false;  ///< and said so
+    Backoff backoff{std::chrono::seconds{1}, std::chrono::minutes{1}};
+  };
+
+  void finish(Entry& entry, Instant started, Answer const& answer);
+  void refuse(Entry& entry, Answer const& answer);
+
+  Publishing& publishing_;
+  Fetcher& fetcher_;
+  std::vector<Entry> entries_;  ///< never grows: requests that run refer to them
+  bool catalogue_in_the_log_ = false;
+};
+
+}  // namespace penstock

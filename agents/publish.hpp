@@ -1,0 +1,27 @@
+/// The publisher: brings in what one provider says, byte for byte, to raw.<provider>. One loop on one thread.
+#pragma once
+
+#include "agents/provider.hpp"
+#include "streaming/consumer.hpp"
+#include "streaming/http/client.hpp"
+#include "streaming/metrics.hpp"
+#include "streaming/producer.hpp"
+
+#include <chrono>
+#include <stop_token>
+#include <string>
+
+namespace penstock {
+
+struct PublishOptions {
+  std::string publisher;               ///< raw header: who this is, host/process
+  std::chrono::milliseconds turn{20};  ///< longest wait for the outside world in one turn of the loop
+  std::chrono::milliseconds flush_max{std::chrono::seconds{3}};
+};
+
+/// Runs until `stop`. `gaps` delivers md.gaps. Throws a fatal Fault of the broker, and a transient one where records were
+/// not acknowledged within `flush_max` at the end; all other troubles are ridden out with backoff.
+void run_publish(Provider const& provider, Subscription const& subscription, PublishOptions const& options, http::Client& client,
+                 Producer& producer, Consumer& gaps, Clock& clock, Metrics& metrics, std::stop_token const& stop);
+
+}  // namespace penstock

@@ -1,0 +1,142 @@
+#include "agents/settings.hpp"
+
+#include "agents/provider.hpp"
+#include "schemas/kinds.hpp"
+
+namespace penstock {
+
+namespace {
+
+using Type = Setting::Type;
+constexpr std::int64_t a_day_ms = 86'400'000;
+
+Setting text(std::string key, std::string fallback, std::string help) {
+  return {.key = std::move(key), .type = Type::text, .fallback = std::move(fallback), .help = std::move(help)};
+}
+Setting secret(std::string key, std::string help) {
+  return {.key = std::move(key), .type = Type::text, .help = std::move(help), .secret = true};
+}
+Setting integer(std::string key, std::int64_t fallback, std::int64_t least, std::int64_t most, std::string help) {
+  return {.key = std::move(key),
+          .type = Type::integer,
+          .fallback = std::to_string(fallback),
+          .help = std::move(help),
+          .least = least,
+          .most = most};
+}
+Setting boolean(std::string key, bool fallback, std::string help) {
+  return {.key = std::move(key), .type = Type::boolean, .fallback = fallback ? "true" : "false", .help = std::move(help)};
+}
+Setting list(std::string key, std::string fallback, std::string help, std::vector<std::string> choices = {}) {
+  return {.key = std::move(key),
+          .type = Type::list,
+          .fallback = std::move(fallback),
+          .help = std::move(help),
+          .choices = std::move(choices)};
+}
+Setting choice(std::string key, std::string fallback, std::string help, std::vector<std::string> choices) {
+  return {.key = std::move(key),
+          .type = Type::choice,
+          .fallback = std::move(fallback),
+          .help = std::move(help),
+          .choices = std::move(choices)};
+}
+
+std::vector<std::string> kinds() { return {kind_names.begin(), kind_names.end()}; }
+
+std::vector<Setting> made() {
+  std::vector<Setting> all{
+      text("kafka.brokers", "127.0.0.1:9092",
+           "Where the log is: host:port, several separated by commas. Example: redpanda-0:9092,redpanda-1:9092"),
+      boolean("kafka.transactions", true,
+              "Output and offsets move together. false: for brokers that have no transactions (the embedded one)"),
+      integer("kafka.pace_bytes_max", 0, 0, 1'000'000'000'000,
+              "Bytes that may wait in a partition for the group that reads it; more pauses the producer. 0: no pacing. Example: "
+              "2000000"),
+      integer("kafka.partitions", 4, 1, 10'000,
+              "Partitions of each raw and md topic that penstock makes; the most processes that can share the work"),
+      integer("kafka.replication", 1, 1, 100, "Copies of each topic that penstock makes; 3 where there are three brokers"),
+      list("kafka.properties", "",
+           "More properties of librdkafka, name=value each. Example: security.protocol=ssl,ssl.ca.location=/etc/ssl/kafka.pem. "
+           "Passwords belong into the file or the variable, not on the command line"),
+
+      text("database.url", "postgresql://penstock@127.0.0.1:5432/penstock",
+           "Where TimescaleDB is, as a libpq URL. Example: postgresql://penstock@db:5432/penstock?sslmode=verify-full"),
+      secret("database.password", "password for database.url"),
+
+      choice("log.level", "info", "Least level that is logged to stderr", {"debug", "info", "warning", "error"}),
+      choice("log.format", "logfmt", "How a log line looks: key=value words, or one JSON object", {"logfmt", "json"}),
+
+      integer("status.fd", -1, -1, 1'000'000,
+              "Descriptor to write one JSON line of metrics to, each second; -1: none. `penstock up` sets it"),
+
+      list("publish.*.symbols", "",
+           "What to bring in, unified symbols; empty: the provider's defaults (`penstock list`). Example: BTC/USDT,ETH/USDT"),
+      list("publish.*.channels", "",
+           "Which channels of the provider; empty: its defaults (`penstock list`). Example: trade,depth"),
+      list("publish.*.intervals", "1m", "Candle intervals of candle channels. Example: 1m,1h",
+           {"1m", "5m", "1h", "1d", "1w", "1M"}),
+      integer("publish.*.poll_interval_ms", 0, 0, a_day_ms,
+              "Milliseconds between two polls of the same thing; 0: the provider's default. Example: 60000"),
+      text("publish.*.http_url", "", "Base URL of its HTTP interface; empty: the provider's own. Example: http://127.0.0.1:8080"),
+      text("publish.*.websocket_url", "", "Base URL of its websocket; empty: the provider's own. Example: ws://127.0.0.1:8080"),
+      secret("publish.*.api_key", "key for providers that want one"),
+      text("publish.*.ca_file", "",
+           "File with the certificates to trust (PEM); empty: the system's. Example: /etc/ssl/private-ca.pem"),
+
+      list("transform.providers", "",
+           "Which raw.<provider> topics to read; empty: those with a [publish.<provider>] section, else all. Example: "
+           "binance,coingecko",
+           provider_names()),
+      text("transform.group", "penstock-transform", "Consumer group; processes of one group share the work"),
+      integer("transform.commit_ms_max", 50, 1, 60'000, "Milliseconds until what was transformed is committed"),
+      integer("transform.commit_count_max", 10'000, 1, 1'000'000, "Records until what was transformed is committed"),
+      integer("transform.window_records", 100'000, 1'000, 100'000'000,
+              "Records of a partition that duplicates are looked for in, and that are read again after a restart"),
+      integer("transform.hold_ms_max", 5'000, 0, 600'000, "Milliseconds that book updates wait for their snapshot"),
+      integer("transform.catalogue_wait_ms_max", 30'000, 0, 600'000,
+              "Milliseconds that records wait for their symbol to appear in the instrument catalogue"),
+
+      list("store.kinds", "", "Which md.<kind> topics to store; empty: all. Example: trades,candles", kinds()),
+      text("store.group", "penstock-store", "Consumer group; processes of one group share the work"),
+      integer("store.batch_count_max", 50'000, 1, 10'000'000, "Records until a batch is written"),
+      integer("store.batch_bytes_max", 16'777'216, 1'024, 1'073'741'824, "Bytes until a batch is written"),
+      integer("store.batch_age_ms_max", 50, 1, 600'000, "Milliseconds until a batch is written"),
+  };
+  for (auto const& kind : kinds())
+    all.push_back(integer("retention." + kind + "_days", 0, 0, 36'500,
+                          "Days that rows of " + kind + " are kept; 0: for ever. Example: 90"));
+  return all;
+}
+
+}  // namespace
+
+std::vector<Setting> const& all_settings() {
+  static std::vector<Setting> const all = made();
+  return all;
+}
+
+std::vector<std::string> provider_names() {
+  std::vector<std::string> names;
+  for (auto const* provider : all_providers()) names.emplace_back(provider->name());
+  return names;
+}
+
+std::string_view section_help(std::string_view section) {
+  if (section == "kafka") return "The log: Redpanda or any Kafka";
+  if (section == "database") return "The store: PostgreSQL with TimescaleDB";
+  if (section == "log") return "What is written to stderr";
+  if (section == "status") return "Reports to the process that started this one";
+  if (section.starts_with("publish.")) return "What a publisher brings in; `penstock up` starts one each";
+  if (section == "transform") return "From raw.<provider> to md.<kind>";
+  if (section == "store") return "From md.<kind> to the tables";
+  if (section == "retention") return "How long rows are kept";
+  return {};
+}
+
+Config load_config(std::string const& file, std::map<std::string, std::string> const& flags,
+                   std::map<std::string, std::string> const& spelled) {
+  return ConfigLoader{all_settings(), provider_names()}.load(file, flags, spelled);
+}
+
+}  // namespace penstock

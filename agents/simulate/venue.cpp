@@ -1,0 +1,94 @@
+#include "agents/simulate/venue.hpp"
+
+namespace penstock::simulate {
+
+void Frames::append_frame(unsigned char opcode, std::string_view payload) {
+  auto const byte = [](std::uint64_t value, unsigned shift) { return static_cast<char>(value >> shift & 0xFFU); };
+  bytes_ += static_cast<char>(0x80U | opcode);  // Whole message; servers do not mask.
+  auto const size = static_cast<std::uint64_t>(payload.size());
+  if (size < 126) {
+    bytes_ += static_cast<char>(size);
+  } else if (size < 65536) {
+    bytes_ += static_cast<char>(126);
+    bytes_ += byte(size, 8);
+    bytes_ += byte(size, 0);
+  } else {
+    bytes_ += static_cast<char>(127);
+    for (unsigned shift = 56; shift < 64; shift -= 8) bytes_ += byte(size, shift);
+  }
+  bytes_ += payload;
+  ++count_;
+}
+
+Frames::Fate Frames::data(std::string_view payload) {
+  if (drop_ != 0 && random_.next() >> 32U < drop_) return Fate::dropped;
+  if (malformed_ != 0 && random_.next() >> 32U < malformed_) {
+    auto const kept = 1 + random_.below(static_cast<std::int64_t>(payload.size()) - 1);
+    append_frame(0x1, payload.substr(0, static_cast<std::size_t>(kept)));
+    return Fate::cut;
+  }
+  append_frame(0x1, payload);
+  return Fate::sent;
+}
+
+void Frames::close(std::uint16_t code, std::string_view reason) {
+  std::string payload{static_cast<char>(code >> 8U), static_cast<char>(code & 0xFFU)};
+  payload += reason;
+  append_frame(0x8, payload);
+}
+
+std::optional<std::string> query_value(std::string_view query, std::string_view name) {
+  for (auto const& part : split(query, '&')) {
+    auto const equals = part.find('=');
+    if (part.substr(0, equals) != name) continue;
+    std::string value;
+    auto const text = equals == std::string::npos ? std::string_view{} : std::string_view{part}.substr(equals + 1);
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      unsigned code = 0;
+      if (text[at] == '%' && at + 2 < text.size() &&
+          std::from_chars(text.data() + at + 1, text.data() + at + 3, code, 16).ec == std::errc{}) {
+        value += static_cast<char>(code);
+        at += 2;
+      } else {
+        value += text[at] == '+' ? ' ' : text[at];
+      }
+    }
+    return value;
+  }
+  return {};
+}
+
+std::optional<std::int64_t> to_integer(std::string_view text) {
+  std::int64_t value = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return {};
+  return value;
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    auto const end = text.find(separator);
+    if (end != 0) parts.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return parts;
+}
+
+bool Budget::take(int weight, Now const& now) {
+  auto const minute = std::chrono::floor<std::chrono::minutes>(now.wall).time_since_epoch().count();
+  if (minute != minute_) {
+    minute_ = minute;
+    used_ = 0;
+  }
+  used_ += weight;
+  return used_ <= per_minute_;
+}
+
+std::chrono::seconds Budget::until_next_minute(Now const& now) const {
+  auto const next = std::chrono::floor<std::chrono::minutes>(now.wall) + std::chrono::minutes{1};
+  return std::chrono::ceil<std::chrono::seconds>(next - now.wall);
+}
+
+}  // namespace penstock::simulate

@@ -1,0 +1,299 @@
+#include "agents/store.hpp"
+
+#include "agents/dead_letter.hpp"
+#include "agents/store_batch.hpp"
+#include "streaming/backoff.hpp"
+#include "streaming/fault.hpp"
+#include "streaming/log.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+
+namespace penstock {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr std::size_t poll_count = 5'000;
+constexpr milliseconds poll_wait{5};
+constexpr milliseconds idle_wait{50};
+constexpr milliseconds shutdown_max{3'500};
+
+/// Two batches: one is filled while the other is written.
+class Store {
+ public:
+  Store(Consumer& consumer, Sink& sink, Producer& dead_letters, Clock& clock, StoreOptions const& options, Metrics& metrics,
+        std::stop_token const& stop)
+      : consumer_{consumer},
+        sink_{sink},
+        dead_letters_{dead_letters},
+        clock_{clock},
+        options_{options},
+        metrics_{metrics},
+        stop_{stop} {}
+
+  void run() {
+    consumer_.subscribe(options_.topics, [this](Assignment const& change) { return reassign(change); });
+    while (!stop_.stop_requested()) {
+      take();
+      place();
+      settle(is_full() ? poll_wait : milliseconds{0});
+      start_when_due();
+      metrics_.lag_records({}).Set(static_cast<double>(consumer_.lag_records()));
+    }
+    finish();
+    consumer_.close();
+  }
+
+ private:
+  // Takes what there is into the batch that is being filled. A full batch pauses the partitions; polling goes on, which
+  // keeps the place in the group.
+  void take() {
+    pause_when(is_full());
+    fresh_.clear();
+    auto const idle = filling_->empty() && !writing_busy_;
+    auto const room = options_.batch_count_max - std::min(options_.batch_count_max, filling_->count());
+    consumer_.poll(fresh_, std::clamp(room, std::size_t{1}, poll_count), idle ? idle_wait : poll_wait);
+    for (auto& delivery : fresh_)
+      if (is_placed(delivery.position)) add(delivery);
+    dead_letters_.poll(milliseconds{0});
+  }
+
+  void add(Delivery& delivery) {
+    if (filling_->empty()) filling_since_ = clock_.steady();
+    auto const topic = delivery.position.topic;
+    received(topic).Increment();
+    if (auto const added = filling_->add(delivery); !added) put_letter(delivery, added.error());
+  }
+
+  // Where a gained partition goes on is for the table to say; until it has, its deliveries are not taken. Not while a batch
+  // is being written: the table would answer with what that batch is about to change.
+  void place() {
+    if (unplaced_.empty() || writing_busy_ || clock_.steady() < place_again_) return;
+    try {
+      std::vector<TopicPartition> const gained{unplaced_.begin(), unplaced_.end()};
+      auto const stored = sink_.committed(gained);
+      Offsets starts;
+      for (auto const& partition : gained) {
+        auto const found = stored.find(partition);
+        starts[partition] = found == stored.end() ? beginning : found->second;
+        if (found != stored.end())
+          stored_.insert_or_assign(partition, found->second);
+        else
+          stored_.erase(partition);
+      }
+      consumer_.seek(starts);
+      unplaced_.clear();
+      database_is_back();
+      if (!paused_) consumer_.resume(gained);
+    } catch (Fault const& fault) {
+      hold(fault);
+    }
+  }
+
+  // The batch being written: finished, or to be tried again when the wait is over.
+  void settle(milliseconds wait) {
+    if (!writing_busy_ || clock_.steady() < write_again_) return;
+    try {
+      if (!result_ && !finish_write(wait)) return;
+      if (!result_->committed) {
+        // Letters before the offsets: once those have moved nobody would write the letters again.
+        if (!flush_letters()) return;
+        sink_.commit();
+      }
+      written(*result_);
+    } catch (Fenced const&) {
+      start_over();
+    } catch (Fault const& fault) {
+      sink_started_ = false;
+      result_.reset();
+      hold(fault);
+    }
+  }
+
+  bool finish_write(milliseconds wait) {
+    if (!sink_started_) {
+      sink_.start(writing_->sealed());
+      sink_started_ = true;
+    }
+    result_ = sink_.finish(wait);
+    if (!result_) return false;
+    for (auto const& bad : result_->rejected) put_letter(writing_->delivery(bad.delivery), bad.reject);
+    return true;
+  }
+
+  void start_when_due() {
+    if (writing_busy_ || filling_->empty() || clock_.steady() < write_again_) return;
+    if (is_full() || clock_.steady() - filling_since_ >= options_.batch_age_max) begin_writing();
+  }
+
+  void begin_writing() {
+    if (!flush_letters()) return;
+    std::swap(filling_, writing_);
+    writing_->seal(stored_);
+    writing_busy_ = true;
+    writing_since_ = clock_.steady();
+    settle(milliseconds{0});
+  }
+
+  void written(WriteResult const& result) {
+    auto const& batch = writing_->sealed();
+    for (auto const& [partition, offset] : batch.to) stored_.insert_or_assign(partition, offset);
+    consumer_.commit(batch.to);
+    for (auto const& [table, rows] : result.written)
+      metrics_.written({{"topic", "md." + table}}).Increment(static_cast<double>(rows));
+    for (auto const& [table, rows] : result.duplicate)
+      metrics_.duplicate({{"topic", "md." + table}}).Increment(static_cast<double>(rows));
+    auto const now = clock_.now();
+    auto& hop = metrics_.hop_seconds({{"from", "received"}, {"to", "stored"}});
+    for (auto const received_at : writing_->received_at()) hop.Observe(std::chrono::duration<double>(now - received_at).count());
+    metrics_.batch_seconds({}).Observe(std::chrono::duration<double>(clock_.steady() - writing_since_).count());
+    database_is_back();
+    forget_writing();
+  }
+
+  bool flush_letters() {
+    if (!letters_pending_) return true;
+    try {
+      dead_letters_.flush(options_.letters_flush_max);
+      letters_pending_ = false;
+      return true;
+    } catch (Fault const& fault) {
+      hold(fault);
+      return false;
+    }
+  }
+
+  void put_letter(Delivery const& delivery, Reject const& why) {
+    auto const topic = delivery.position.topic;
+    auto const letter = dead_letter(delivery, why, "store", clock_.now());
+    while (!dead_letters_.produce(dead_letter_topic(topic), letter)) {
+      // Stopped before the broker took it: the batch must not be written, it is read again next time.
+      if ((letters_lost_ = stop_.stop_requested())) return;
+      dead_letters_.poll(poll_wait);
+    }
+    letters_pending_ = true;
+    metrics_.dead({{"topic", std::string{topic}}, {"reason", std::string{why.reason}}}).Increment();
+  }
+
+  // The database is away: nothing is lost, nothing is taken beyond one full batch, the place in the group is kept.
+  void hold(Fault const& fault) {
+    if (fault.kind() != Fault::Kind::transient) throw fault;
+    auto const wait = backoff_.next();
+    write_again_ = place_again_ = clock_.steady() + wait;
+    metrics_.retried({{"reason", "database"}}).Increment();
+    if (!holding_)
+      log::warning("holding: nothing is taken beyond this batch until it can be written; trying again",
+                   {{"error", fault.what()}});
+    holding_ = true;
+  }
+
+  void database_is_back() {
+    if (holding_) log::info("writing again");
+    holding_ = false;
+    backoff_.reset();
+  }
+
+  // Another store wrote these partitions: what is in hand is its work now. Read on from what the table says.
+  void start_over() {
+    log::warning("fenced: another store moved the offsets; reading them again");
+    metrics_.retried({{"reason", "fenced"}}).Increment();
+    forget_writing();
+    filling_->clear();
+    auto const assigned = consumer_.assigned();
+    unplaced_ = {assigned.begin(), assigned.end()};
+    consumer_.pause(assigned);
+  }
+
+  // From inside poll(). A batch may hold records of a lost partition: it is dropped whole, and the partitions that stay
+  // are read again from the table's offsets. One that is being written goes on: fencing decides.
+  Offsets reassign(Assignment const& change) {
+    for (auto const& partition : change.lost) {
+      unplaced_.erase(partition);
+      stored_.erase(partition);
+    }
+    if (!change.lost.empty()) {
+      filling_->clear();
+      for (auto const& partition : consumer_.assigned())
+        if (!std::ranges::contains(change.lost, partition)) unplaced_.insert(partition);
+    }
+    unplaced_.insert(change.gained.begin(), change.gained.end());
+    return {};
+  }
+
+  // Stop: what is being written is finished where the database answers in time; the rest is read again next time.
+  void finish() {
+    auto const until = clock_.steady() + shutdown_max;
+    while (clock_.steady() < until && !holding_ && !letters_lost_) {
+      if (!writing_busy_ && filling_->empty()) break;
+      if (!writing_busy_) begin_writing();
+      settle(idle_wait);
+    }
+  }
+
+  void forget_writing() {
+    writing_->clear();
+    writing_busy_ = sink_started_ = false;
+    result_.reset();
+  }
+
+  void pause_when(bool full) {
+    if (full == paused_) return;
+    auto const assigned = consumer_.assigned();
+    if (full)
+      consumer_.pause(assigned);
+    else
+      consumer_.resume(assigned);
+    paused_ = full;
+  }
+
+  bool is_full() const { return filling_->count() >= options_.batch_count_max || filling_->bytes() >= options_.batch_bytes_max; }
+  bool is_placed(Position const& position) const {
+    return unplaced_.empty() || !unplaced_.contains({Topic{position.topic}, position.partition});
+  }
+  prometheus::Counter& received(std::string_view topic) {
+    if (topic.data() != received_topic_) {
+      received_topic_ = topic.data();
+      received_ = &metrics_.received({{"topic", std::string{topic}}});
+    }
+    return *received_;
+  }
+
+  Consumer& consumer_;
+  Sink& sink_;
+  Producer& dead_letters_;
+  Clock& clock_;
+  StoreOptions const& options_;
+  Metrics& metrics_;
+  std::stop_token const& stop_;
+
+  std::array<StoreBatch, 2> batches_;
+  StoreBatch* filling_ = &batches_[0];
+  StoreBatch* writing_ = &batches_[1];
+  std::vector<Delivery> fresh_;
+  Offsets stored_;                     // What the table holds for the assigned partitions.
+  std::set<TopicPartition> unplaced_;  // Assigned, but the table was not asked yet.
+  std::optional<WriteResult> result_;  // Of the batch being written; kept while its letters and its commit are due.
+  SteadyTime filling_since_{}, writing_since_{}, write_again_{}, place_again_{};
+  Backoff backoff_;
+  bool writing_busy_ = false, sink_started_ = false, paused_ = false, holding_ = false, letters_pending_ = false,
+       letters_lost_ = false;
+  char const* received_topic_ = nullptr;
+  prometheus::Counter* received_ = nullptr;
+};
+
+}  // namespace
+
+void run_store(Consumer& consumer, Sink& sink, Producer& dead_letters, Clock& clock, StoreOptions const& options,
+               Metrics& metrics, std::stop_token const& stop) {
+  Store{consumer, sink, dead_letters, clock, options, metrics, stop}.run();
+}
+
+}  // namespace penstock

@@ -1,0 +1,50 @@
+/// What the store collects for one database transaction: rows by table, and the deliveries that they came from.
+/// One thread.
+#pragma once
+
+#include "streaming/record.hpp"
+#include "streaming/sink.hpp"
+
+#include <expected>
+#include <vector>
+
+namespace penstock {
+
+class StoreBatch {
+ public:
+  /// Decodes one delivery of md.<kind> and adds its row; takes the delivery then. A reject leaves the delivery to the
+  /// caller, who writes its dead letter; it counts as read and dead. Either way the batch covers the offset.
+  std::expected<void, Reject> add(Delivery& delivery);
+
+  bool empty() const { return progress_.empty(); }
+  std::size_t count() const { return count_; }  ///< deliveries, bad ones included
+  std::size_t bytes() const { return bytes_; }
+  Delivery const& delivery(std::size_t index) const { return deliveries_[index]; }
+  /// When the publisher saw each record that became a row.
+  std::vector<Time> const& received_at() const { return received_at_; }
+
+  /// Nothing is added any more. `stored`: what the table must hold before this batch is written (fencing);
+  /// partitions without an entry must have none.
+  WriteBatch const& seal(Offsets const& stored);
+  WriteBatch const& sealed() const { return write_; }
+  void clear();
+
+ private:
+  struct Progress {
+    std::string_view topic;
+    Partition partition;
+    Offset next;
+    std::int64_t read = 0, dead = 0;
+    std::size_t table;
+  };
+  Progress& progress_of(Position const& position);
+
+  std::vector<Delivery> deliveries_;
+  std::vector<Time> received_at_;
+  std::vector<Progress> progress_;
+  std::size_t current_ = 0;  // Deliveries come in runs of one partition.
+  WriteBatch write_;
+  std::size_t bytes_ = 0, count_ = 0;
+};
+
+}  // namespace penstock

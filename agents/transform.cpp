@@ -1,0 +1,470 @@
+#include "agents/transform.hpp"
+
+#include "agents/transform/pipeline.hpp"
+#include "agents/transform_output.hpp"
+#include "streaming/backoff.hpp"
+#include "streaming/fault.hpp"
+#include "streaming/log.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+
+#include <algorithm>
+#include <charconv>
+#include <deque>
+#include <exception>
+#include <map>
+#include <optional>
+
+namespace penstock {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+constexpr std::size_t poll_count_max = 5'000;
+constexpr milliseconds idle_wait{50};
+constexpr milliseconds catalogue_quiet{300};  // Nothing for so long at its end: the catalogue is read.
+constexpr milliseconds catalogue_limit{30'000};
+constexpr milliseconds catalogue_every{100};
+constexpr std::size_t waiting_bytes_max = 8 << 20;  // Of a partition that waits for its instruments; more: it is paused.
+constexpr std::size_t delivery_overhead_bytes = 1000;
+constexpr milliseconds backoff_first{250}, backoff_most{5'000};
+
+/// One input partition that is ours.
+struct Share {
+  Share(TopicPartition const& which, Provider const& of, Catalogue& catalogue, Pipeline::Options const& options, Offset from)
+      : partition{which}, provider{of}, pipeline{of, catalogue, options}, live_from{from} {
+    counts.from = from;
+  }
+
+  TopicPartition const partition;
+  Provider const& provider;
+  Pipeline pipeline;
+  Offset const live_from;  ///< committed: what is before it was written already, and only makes state
+  Offset next{};           ///< to be taken
+  bool is_live = false;    ///< it has all the state that it needs
+  bool fresh = false;      ///< something came with the last poll
+  Duration quiet{};        ///< since something came, while nothing was left to read
+  Counts counts;
+  std::deque<Delivery> waiting;  ///< for the catalogue
+  std::size_t waiting_bytes = 0;
+  bool paused = false;  ///< too much waits
+  SteadyTime waits_until{};
+  bool waited_in_vain = false;  ///< no second wait
+  bool may_wait = false;        ///< as long as the catalogue is not complete
+};
+
+RawRecord raw_record(Delivery const& delivery) {
+  RawRecord raw{.key = delivery.key, .value = delivery.value, .received_at = delivery.timestamp};
+  for (auto const& [name, value] : delivery.headers) {
+    if (name == "channel")
+      raw.channel = value;
+    else if (name == "symbol")
+      raw.symbol = value;
+    else if (name == "request")
+      raw.request = value;
+    else if (name == "received_at")
+      raw.received_at = parse_time(value).value_or(delivery.timestamp);
+    else if (name == "origin")
+      raw.origin = parse_origin(value).value_or(Origin::live);
+    else if (name == "connection")
+      raw.connection = value;
+    else if (name == "ordinal")
+      std::from_chars(value.data(), value.data() + value.size(), raw.ordinal);
+  }
+  return raw;
+}
+
+class Transform {
+ public:
+  Transform(Consumer& consumer, Exchange& exchange, Consumer& catalogue_topic, Clock& clock, TransformOptions const& options,
+            Metrics& metrics, std::stop_token const& stop)
+      : consumer_{consumer},
+        exchange_{exchange},
+        catalogue_topic_{catalogue_topic},
+        clock_{clock},
+        options_{options},
+        metrics_{metrics},
+        stop_{stop},
+        output_{exchange, clock} {}
+
+  void run() {
+    read_catalogue();
+    consumer_.subscribe(topics(), [this](Assignment const& change) { return reassign(change); });
+    stepped_ = clock_.steady();
+    while (!stop_.stop_requested()) {
+      try {
+        follow_catalogue();
+        take();
+        look_again();
+        let_time_pass();
+        if (interval_is_over()) commit();
+      } catch (Fault const& fault) {
+        start_over(fault);
+      }
+    }
+    finish();
+  }
+
+ private:
+  // ---- In.
+
+  void take() {
+    auto const room = options_.commit_count_max - std::min(options_.commit_count_max, frames_);
+    auto const count = std::clamp<std::size_t>(room, 1, poll_count_max);
+    batch_.clear();
+    consumer_.poll(batch_, count, wait_for_input());
+    if (auto const failed = std::exchange(failed_handover_, std::nullopt)) throw Fault{*failed};
+    has_read_all_ = batch_.size() < count;
+    for (auto& [partition, share] : shares_) share.may_wait = !share.waited_in_vain && !is_complete(share);
+    for (auto& delivery : batch_)
+      if (auto* const share = share_of(delivery.position)) take(*share, std::move(delivery));
+    batch_.clear();
+  }
+
+  void take(Share& share, Delivery delivery) {
+    share.fresh = true;
+    if (share.waiting.empty() && transform(share, delivery)) return;
+    if (share.waiting.empty()) begin_waiting(share);
+    keep(share, std::move(delivery));
+  }
+
+  // decode -> symbols -> validate -> dedupe -> sequence -> output. False: its symbols are not known yet.
+  bool transform(Share& share, Delivery const& delivery) {
+    auto const offset = delivery.position.offset;
+    if (offset < share.next) return true;
+    bool const live = offset >= share.live_from;
+    if (live && !share.is_live) go_live(share);
+    output_.begin(share.counts, &delivery);
+    auto const verdict = share.pipeline.take(raw_record(delivery), offset, live && share.may_wait,
+                                             live ? static_cast<Downstream&>(output_) : silence_);
+    if (verdict == Pipeline::Verdict::waits) return false;
+    share.next = next(offset);
+    if (live)
+      count(share, verdict);
+    else if (share.next >= share.live_from)
+      go_live(share);
+    return true;
+  }
+
+  void count(Share& share, Pipeline::Verdict verdict) {
+    ++frames_;
+    ++share.counts.frames;
+    if (verdict == Pipeline::Verdict::decoded) share.counts.records += static_cast<std::int64_t>(share.pipeline.records());
+    if (verdict == Pipeline::Verdict::ignored) ++share.counts.ignored;
+    if (verdict == Pipeline::Verdict::dead) output_.reject_frame(share.pipeline.why());
+    open_interval(share);
+  }
+
+  // The state is what it was at the committed offset: from here on there is output.
+  void go_live(Share& share) {
+    share.is_live = true;
+    share.next = std::max(share.next, share.live_from);
+    share.counts.held_before = static_cast<std::int64_t>(share.pipeline.sequence().held());
+    output_.begin(share.counts, nullptr);
+    share.pipeline.sequence().restate(output_);
+    open_interval(share);
+  }
+
+  // While input is quiet the clock goes on in its place. Only where all was read: what is still to be read has its own time.
+  void let_time_pass() {
+    auto const now = clock_.steady();
+    auto const passed = std::chrono::duration_cast<Duration>(now - std::exchange(stepped_, now));
+    for (auto& [partition, share] : shares_) {
+      bool const quiet = !std::exchange(share.fresh, false) && share.waiting.empty();
+      if (!quiet) share.quiet = {};
+      if (!quiet || !has_read_all_ || !share.is_live) continue;
+      share.quiet += passed;
+      output_.begin(share.counts, nullptr);
+      share.pipeline.sequence().tick(share.quiet, output_);
+      open_interval(share);
+    }
+  }
+
+  milliseconds wait_for_input() const {
+    if (!interval_since_) return idle_wait;
+    auto const left = options_.commit_after - std::chrono::duration_cast<milliseconds>(clock_.steady() - *interval_since_);
+    return std::clamp(left, milliseconds{0}, idle_wait);
+  }
+
+  // ---- Out.
+
+  // With the first thing that is to be committed.
+  void open_interval(Share const& share) {
+    if (!interval_since_ && !share.counts.empty()) interval_since_ = clock_.steady();
+  }
+
+  bool interval_is_over() const {
+    return interval_since_ &&
+           (frames_ >= options_.commit_count_max || clock_.steady() - *interval_since_ >= options_.commit_after);
+  }
+
+  // Records, letters and the ledger first; with them, last, the offsets that they were made from.
+  void commit() {
+    Offsets inputs;
+    for (auto& [partition, share] : shares_) {
+      if (!share.is_live || share.counts.empty()) continue;
+      inputs[partition] = share.next;
+      exchange_.produce(ledger_topic, ledger_record(options_.instance, partition, share.counts, share.next,
+                                                    share.pipeline.sequence().held(), clock_.now()));
+    }
+    if (!inputs.empty()) exchange_.commit(inputs, consumer_);
+    for (auto& [partition, share] : shares_)
+      if (inputs.contains(partition)) committed(share);
+    metrics_.batch_seconds({}).Observe(std::chrono::duration<double>(clock_.steady() - *interval_since_).count());
+    metrics_.lag_records({}).Set(static_cast<double>(consumer_.lag_records()));
+    interval_since_.reset();
+    frames_ = 0;
+    backoff_.reset();
+  }
+
+  void committed(Share& share) {
+    publish_counts(share);
+    share.counts = {};
+    share.counts.from = share.next;
+    share.counts.held_before = static_cast<std::int64_t>(share.pipeline.sequence().held());
+  }
+
+  void publish_counts(Share const& share) {
+    auto const& counts = share.counts;
+    std::string const provider{share.provider.name()};
+    auto const& topic = share.partition.topic;
+    auto const add = [](prometheus::Counter& counter, std::int64_t count) { counter.Increment(static_cast<double>(count)); };
+    add(metrics_.received({{"provider", provider}, {"topic", topic}}), counts.frames);
+    add(metrics_.ignored({{"provider", provider}, {"topic", topic}}), counts.ignored);
+    for (auto const* dead : {&counts.dead, &counts.dead_frames_of})
+      for (auto const& [reason, count] : *dead)
+        add(metrics_.dead({{"provider", provider}, {"topic", topic}, {"reason", std::string{reason}}}), count);
+    for (auto const& [cause, count] : counts.new_gaps)
+      add(metrics_.gaps({{"provider", provider}, {"cause", std::string{cause}}}), count);
+    for (std::size_t kind = 0; kind < kind_names.size(); ++kind) {
+      Metrics::Labels const labels{{"provider", provider}, {"topic", "md." + std::string{kind_names[kind]}}};
+      if (counts.written[kind] > 0) add(metrics_.written(labels), counts.written[kind]);
+      if (counts.duplicate[kind] > 0) add(metrics_.duplicate(labels), counts.duplicate[kind]);
+    }
+    if (counts.last_received == Time{}) return;
+    auto const hop = [&](char const* from, char const* to, Duration took) {
+      metrics_.hop_seconds({{"from", from}, {"to", to}, {"provider", provider}})
+          .Observe(std::chrono::duration<double>(took).count());
+    };
+    hop("event", "received", counts.last_received - counts.last_event);
+    hop("received", "transformed", clock_.now() - counts.last_received);
+  }
+
+  // ---- Symbols.
+
+  void read_catalogue() {
+    auto const began = clock_.steady();
+    catalogue_changed_ = began;
+    while (!stop_.stop_requested() && clock_.steady() - began < catalogue_limit) {
+      if (poll_catalogue(catalogue_quiet))
+        catalogue_changed_ = clock_.steady();
+      else if (catalogue_topic_.lag_records() == 0 && clock_.steady() - catalogue_changed_ >= catalogue_quiet)
+        break;
+    }
+    catalogue_version_ = catalogue_.version();
+  }
+
+  void follow_catalogue() {
+    auto const now = clock_.steady();
+    if (now >= catalogue_next_) {
+      catalogue_next_ = now + catalogue_every;
+      while (poll_catalogue(milliseconds{0})) {
+      }
+    }
+    if (catalogue_version_ == catalogue_.version()) return;
+    catalogue_version_ = catalogue_.version();
+    catalogue_changed_ = now;
+  }
+
+  bool poll_catalogue(milliseconds wait) {
+    batch_.clear();
+    catalogue_topic_.poll(batch_, poll_count_max, wait);
+    for (auto const& delivery : batch_) {
+      auto const record = parse_record(Instrument::kind, delivery.value);
+      if (!record)
+        log::warning("an instrument cannot be read",
+                     {{"topic", std::string{delivery.position.topic}}, {"error", record.error().detail}});
+      else if (auto const* instrument = std::get_if<Instrument>(&*record))
+        catalogue_.add(*instrument);
+    }
+    bool const found = !batch_.empty();
+    batch_.clear();
+    return found;
+  }
+
+  // Instruments come by the thousand: the first few are not the catalogue.
+  bool is_complete(Share const& share) const {
+    return !catalogue_.empty(share.provider.name()) && clock_.steady() - catalogue_changed_ >= catalogue_quiet;
+  }
+
+  void begin_waiting(Share& share) {
+    log::info("waiting for the instruments of this provider",
+              {{"topic", share.partition.topic}, {"partition", std::to_string(to_integer(share.partition.partition))}});
+    share.waits_until = clock_.steady() + options_.catalogue_wait;
+  }
+
+  // The instruments may be further on in the same partition; it is read on as far as memory allows.
+  void keep(Share& share, Delivery delivery) {
+    share.pipeline.learn(raw_record(delivery));
+    share.waiting_bytes += delivery.value.size() + delivery_overhead_bytes;
+    share.waiting.push_back(std::move(delivery));
+    if (share.paused || share.waiting_bytes < waiting_bytes_max) return;
+    share.paused = true;
+    consumer_.pause({share.partition});
+  }
+
+  // What waited goes on, in its order, when the instruments are there, or when the wait is over.
+  void look_again() {
+    for (auto& [partition, share] : shares_) {
+      if (share.waiting.empty()) continue;
+      bool const complete = is_complete(share);
+      if (!complete && clock_.steady() < share.waits_until) continue;
+      share.waited_in_vain = !complete;
+      share.may_wait = false;
+      while (!share.waiting.empty() && transform(share, share.waiting.front())) share.waiting.pop_front();
+      if (!share.waiting.empty()) continue;
+      share.waiting_bytes = 0;
+      if (std::exchange(share.paused, false)) consumer_.resume({partition});
+    }
+  }
+
+  // ---- Whose partitions.
+
+  std::vector<Topic> topics() const {
+    std::vector<Topic> names;
+    for (auto const* provider : options_.providers) names.push_back("raw." + std::string{provider->name()});
+    return names;
+  }
+
+  // From inside poll(): what is done for lost partitions is committed while they are still ours.
+  Offsets reassign(Assignment const& change) {
+    if (!change.lost.empty()) hand_over(change.lost);
+    return begin_shares(change.gained);
+  }
+
+  void hand_over(std::vector<TopicPartition> const& lost) {
+    try {
+      if (interval_since_ && !failed_handover_) commit();
+    } catch (Fault const& fault) {
+      failed_handover_ = fault;
+    }
+    last_share_ = nullptr;
+    for (auto const& partition : lost) shares_.erase(partition);
+  }
+
+  // Reading starts W before what is committed.
+  Offsets begin_shares(std::vector<TopicPartition> const& partitions) {
+    Offsets starts;
+    auto const committed = consumer_.committed(partitions);
+    last_share_ = nullptr;
+    for (auto const& partition : partitions) {
+      auto const found = committed.find(partition);
+      auto const from = found == committed.end() ? Offset{0} : found->second;
+      shares_.erase(partition);
+      shares_.try_emplace(partition, partition, provider_of(partition.topic), catalogue_,
+                          Pipeline::Options{.window_records = options_.window_records, .hold = options_.hold}, from);
+      if (found != committed.end())
+        starts[partition] = Offset{std::max<std::int64_t>(0, to_integer(from) - options_.window_records)};
+    }
+    return starts;
+  }
+
+  Provider const& provider_of(Topic const& topic) const {
+    auto const found =
+        std::ranges::find_if(options_.providers, [&](auto const* each) { return topic.substr(4) == each->name(); });
+    if (found == options_.providers.end()) throw Fault{Fault::Kind::fatal, "no provider reads topic " + topic};
+    return **found;
+  }
+
+  // Deliveries come in runs of one partition. nullptr: not ours any more.
+  Share* share_of(Position const& position) {
+    if (last_share_ && position.topic.data() == last_topic_ && position.partition == last_share_->partition.partition)
+      return last_share_;
+    auto const found = shares_.find(TopicPartition{Topic{position.topic}, position.partition});
+    last_share_ = found == shares_.end() ? nullptr : &found->second;
+    last_topic_ = position.topic.data();
+    return last_share_;
+  }
+
+  // ---- When the world fails.
+
+  // Nothing of the interval counts: give it up, and make all state anew from what is committed.
+  void start_over(Fault const& fault) {
+    if (fault.kind() != Fault::Kind::transient) throw fault;
+    log::warning("starting over from the committed offsets", {{"error", fault.what()}});
+    metrics_.retried({{"reason", "broker"}}).Increment();
+    while (!stop_.stop_requested()) {
+      clock_.sleep(backoff_.next(), stop_);
+      try {
+        exchange_.abort();
+        rewind();
+        return;
+      } catch (Fault const& again) {
+        if (again.kind() != Fault::Kind::transient) throw;
+        metrics_.retried({{"reason", "broker"}}).Increment();
+      }
+    }
+  }
+
+  void rewind() {
+    auto const assigned = consumer_.assigned();
+    auto starts = begin_shares(assigned);
+    for (auto const& partition : assigned) starts.try_emplace(partition, Offset{0});
+    interval_since_.reset();
+    frames_ = 0;
+    failed_handover_.reset();
+    consumer_.seek(starts);
+    consumer_.resume(assigned);
+    stepped_ = clock_.steady();
+  }
+
+  // What is not committed in time is read again by whoever comes next.
+  void finish() {
+    try {
+      if (interval_since_) commit();
+    } catch (Fault const& fault) {
+      log::warning("the last interval was given up; it is read again next time", {{"error", fault.what()}});
+      exchange_.abort();
+      interval_since_.reset();
+    }
+    consumer_.close();
+  }
+
+  // Set once.
+  Consumer& consumer_;
+  Exchange& exchange_;
+  Consumer& catalogue_topic_;
+  Clock& clock_;
+  TransformOptions const& options_;
+  Metrics& metrics_;
+  std::stop_token const& stop_;
+
+  // Changes in the loop.
+  Catalogue catalogue_;
+  Output output_;
+  Silence silence_;
+  std::map<TopicPartition, Share> shares_;
+  Share* last_share_ = nullptr;
+  char const* last_topic_ = nullptr;
+  std::vector<Delivery> batch_;
+  bool has_read_all_ = false;                 ///< the last poll gave less than was asked for
+  std::optional<SteadyTime> interval_since_;  ///< something is to be committed since then
+  std::size_t frames_ = 0;                    ///< of the interval
+  SteadyTime stepped_{};
+  std::uint64_t catalogue_version_ = 0;
+  SteadyTime catalogue_changed_{}, catalogue_next_{};
+  std::optional<Fault> failed_handover_;
+  Backoff backoff_{backoff_first, backoff_most};
+};
+
+}  // namespace
+
+void run_transform(Consumer& consumer, Exchange& exchange, Consumer& catalogue, Clock& clock, TransformOptions const& options,
+                   Metrics& metrics, std::stop_token const& stop) {
+  Transform{consumer, exchange, catalogue, clock, options, metrics, stop}.run();
+}
+
+}  // namespace penstock

@@ -1,0 +1,35 @@
+/// The transform agent: raw.<provider> -> md.<kind>. Output, dead letters, ledger and input offsets move on together.
+/// Runs on the caller's thread until stop is requested; throws a fatal Fault when going on cannot help.
+#pragma once
+
+#include "agents/provider.hpp"
+#include "streaming/consumer.hpp"
+#include "streaming/metrics.hpp"
+#include "streaming/producer.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+inline constexpr std::string_view ledger_topic = "penstock.ledger";
+inline constexpr std::string_view catalogue_topic = "md.instruments";
+
+struct TransformOptions {
+  std::vector<Provider const*> providers;      ///< whose raw.<provider> is read
+  std::string instance = "transform";          ///< names this process in the ledger
+  std::chrono::milliseconds commit_after{50};  ///< since the first record of an interval
+  std::size_t commit_count_max = 10'000;       ///< records of an interval
+  std::int64_t window_records = 100'000;  ///< W: duplicates are looked for in as many of a partition; a restart reads them again
+  std::chrono::milliseconds hold{5'000};  ///< that book updates wait for their snapshot
+  std::chrono::milliseconds catalogue_wait{30'000};  ///< that a partition waits for the instruments of its source
+};
+
+/// `catalogue`: follows md.instruments from its beginning, without a group.
+void run_transform(Consumer& consumer, Exchange& exchange, Consumer& catalogue, Clock& clock, TransformOptions const& options,
+                   Metrics& metrics, std::stop_token const& stop);
+
+}  // namespace penstock

@@ -1,0 +1,45 @@
+/// Continuity of one symbol's trades that have no sequence: after a reconnect, was anything missed? One thread.
+///
+/// No gap where the first frame of the new connection repeats a trade that was seen, or reaches back before the last one.
+/// Else from the last trade before to the first one after is a gap. The answer to it fills it where it overlaps what was
+/// seen before; where it does not, the gap is unfillable and ends at the answer's first trade.
+#pragma once
+
+#include "agents/transform/open_gap.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+class Reconnect {
+ public:
+  static constexpr std::size_t gaps_max = 64;
+
+  /// Every trade; `repeated`: it was seen before.
+  void see(Trade const& trade, bool repeated, Frame const& frame);
+  void end(Frame const& frame, Time now, Downstream& out);
+  void tick(Time now, Downstream& out);
+  void restate(Time now, Downstream& out);
+  Time due() const;
+
+ private:
+  /// What the frame in hand says.
+  struct Seen {
+    Common first;                       ///< the earliest trade
+    Time last{};                        ///< time of the latest one
+    std::optional<Time> repeated_from;  ///< earliest one that was seen before
+  };
+
+  void open(Frame const& frame, Time now, Downstream& out);
+  void answer(Time now, Downstream& out);
+
+  std::string connection_;
+  bool known_ = false;  ///< there was a live frame before
+  Time last_time_{};
+  std::optional<Seen> seen_;
+  std::vector<OpenGap> gaps_;
+};
+
+}  // namespace penstock

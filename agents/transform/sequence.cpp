@@ -1,0 +1,136 @@
+#include "agents/transform/sequence.hpp"
+
+#include <algorithm>
+
+namespace penstock {
+
+Sequence::Sequence(Provider const& provider, Books::Limits const& limits) : provider_{provider}, limits_{limits} {}
+
+void Sequence::advance(Time received_at, Downstream& out) {
+  input_time_ = std::max(input_time_, received_at);
+  now_ = input_time_;
+  if (now_ >= due_) run_due(out);
+}
+
+void Sequence::begin(Frame const& frame, Downstream& out) {
+  advance(frame.received_at, out);
+  frame_ = frame;
+  channel_ = &channel_of(frame.channel);
+  last_series_ = nullptr;
+}
+
+void Sequence::see(MarketRecord& record, bool repeated, Downstream& out) {
+  auto const* trade = std::get_if<Trade>(&record);
+  switch (channel_->kind) {
+    case Continuity::Kind::ids:
+      if (!trade) break;
+      {
+        auto& ids = series_of(channel_->ids, trade->symbol);
+        ids.see(*trade, frame_, now_, out);
+        if (frame_.origin != Origin::live && !std::ranges::contains(ids_touched_, &ids)) ids_touched_.push_back(&ids);
+        due_ = std::min(due_, ids.due());
+      }
+      break;
+    case Continuity::Kind::reconnect:
+      if (!trade) break;
+      {
+        auto& reconnect = series_of(channel_->reconnects, trade->symbol);
+        reconnect.see(*trade, repeated, frame_);
+        if (!std::ranges::contains(reconnects_touched_, &reconnect)) reconnects_touched_.push_back(&reconnect);
+      }
+      break;
+    case Continuity::Kind::book:
+      if (auto const* book = std::get_if<Book>(&record); book && !repeated) {
+        auto& books = series_of(channel_->books, book->symbol, limits_, held_);
+        books.see(record, frame_, now_, out);
+        due_ = std::min(due_, books.due());
+        return;
+      }
+      break;
+    case Continuity::Kind::none: break;
+  }
+  if (repeated)
+    out.drop(record);
+  else
+    out.write(record, frame_.origin);
+}
+
+void Sequence::end(Downstream& out) {
+  for (auto* ids : ids_touched_) ids->end(frame_, now_, out);
+  ids_touched_.clear();
+  for (auto* reconnect : reconnects_touched_) {
+    reconnect->end(frame_, now_, out);
+    due_ = std::min(due_, reconnect->due());
+  }
+  reconnects_touched_.clear();
+  if (series_ > series_max) forget_quiet();
+}
+
+void Sequence::tick(Duration quiet, Downstream& out) {
+  now_ = std::max(now_, input_time_ + quiet);
+  if (now_ >= due_) run_due(out);
+}
+
+void Sequence::restate(Downstream& out) {
+  each_series([&](auto& series) { series.restate(now_, out); });
+  run_due(out);
+}
+
+void Sequence::run_due(Downstream& out) {
+  due_ = never;
+  each_series([&](auto& series) {
+    if (series.due() <= now_) series.tick(now_, out);
+    due_ = std::min(due_, series.due());
+  });
+}
+
+Sequence::Channel& Sequence::channel_of(std::string_view name) {
+  for (auto& channel : channels_)
+    if (channel->name == name) return *channel;
+  auto channel = std::make_unique<Channel>();
+  channel->name = name;
+  channel->kind = provider_.continuity(name).kind;
+  return *channels_.emplace_back(std::move(channel));
+}
+
+// Most frames are about one symbol.
+template <class Series, class... Arguments>
+Series& Sequence::series_of(ByText<Followed<Series>>& all, std::string const& symbol, Arguments&&... arguments) {
+  if (last_series_ && symbol_ == symbol) return *static_cast<Series*>(last_series_);
+  auto found = all.find(symbol);
+  if (found == all.end()) {
+    found = all.try_emplace(symbol, std::forward<Arguments>(arguments)...).first;
+    ++series_;
+  }
+  found->second.seen = frame_.offset;
+  symbol_ = symbol;
+  last_series_ = &found->second.series;
+  return found->second.series;
+}
+
+void Sequence::each_series(auto&& act) {
+  for (auto& channel : channels_) {
+    for (auto& [symbol, each] : channel->ids) act(each.series);
+    for (auto& [symbol, each] : channel->books) act(each.series);
+    for (auto& [symbol, each] : channel->reconnects) act(each.series);
+  }
+}
+
+// Those with an open gap or held updates stay: they are due some time.
+void Sequence::forget_quiet() {
+  std::vector<Offset> seen;
+  auto const collect = [&](auto const& all) {
+    for (auto const& [symbol, each] : all) seen.push_back(each.seen);
+  };
+  auto const forget = [&](auto& all, Offset before) {
+    series_ -=
+        std::erase_if(all, [&](auto const& entry) { return entry.second.seen < before && entry.second.series.due() == never; });
+  };
+  for (auto const& channel : channels_) collect(channel->ids), collect(channel->books), collect(channel->reconnects);
+  auto const quarter = seen.begin() + static_cast<std::ptrdiff_t>(seen.size() / 4);
+  std::ranges::nth_element(seen, quarter);
+  for (auto& channel : channels_)
+    forget(channel->ids, *quarter), forget(channel->books, *quarter), forget(channel->reconnects, *quarter);
+}
+
+}  // namespace penstock

@@ -1,0 +1,137 @@
+#include "agents/progress.hpp"
+
+#include "agents/status.hpp"
+#include "streaming/metrics.hpp"
+
+#include <doctest/doctest.h>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <unistd.h>
+
+#include <array>
+
+using namespace penstock;
+using namespace std::chrono_literals;
+
+namespace {
+
+Progress::Instant const t0{};
+
+std::string status(std::string_view agent, double written, double lag, double dead = 0) {
+  Metrics metrics{agent};
+  metrics.written({{"topic", "md.trades"}}).Increment(written);
+  metrics.lag_records({}).Set(lag);
+  metrics.dead({{"reason", "malformed"}}).Increment(dead);
+  return metrics.status_line();
+}
+
+AgentReport report(std::string name, std::string status_line) {
+  return {.name = std::move(name), .state = "running", .pid = 7, .restarts = 0, .status = std::move(status_line)};
+}
+
+}  // namespace
+
+TEST_CASE("progress: what the store wrote counts, its rate is per second, lag and dead letters are everybody's") {
+  Progress progress{t0};
+  progress.update({report("publish binance", status("publish", 9000, 0)), report("transform", status("transform", 5000, 3, 2)),
+                   report("store", status("store", 1000, 4))},
+                  t0 + 2s);
+  CHECK(progress.totals().written == std::map<std::string, double>{{"md.trades", 1000}});
+  CHECK(progress.totals().per_second == std::map<std::string, double>{{"md.trades", 500}});
+  CHECK(progress.totals().lag_records == 7);
+  CHECK(progress.totals().dead == 2);
+  CHECK(progress.totals().rss_bytes > 0);
+  auto const line = progress.line(t0 + 2s);
+  CHECK(line.starts_with("2 s  trades 500/s  lag 7  dead 2  restarts 0  "));
+  CHECK(line.ends_with(" MB"));
+}
+
+TEST_CASE("progress: a counter that starts again from 0 after a restart goes on") {
+  Progress progress{t0};
+  progress.update({report("store", status("store", 1000, 0))}, t0 + 1s);
+  progress.update({report("store", "")}, t0 + 2s);
+  progress.update({report("store", status("store", 20, 0))}, t0 + 3s);
+  progress.update({report("store", status("store", 1500, 0))}, t0 + 4s);
+  CHECK(progress.totals().written.at("md.trades") == 2500);
+  CHECK(progress.totals().per_second.at("md.trades") == 1480);
+}
+
+TEST_CASE("progress: what an agent counted stays when it has ended, its lag and memory do not") {
+  Progress progress{t0};
+  auto ended = report("store", status("store", 1000, 5, 1));
+  ended.state = "ended";
+  progress.update({ended}, t0 + 1s);
+  CHECK(progress.totals().written.at("md.trades") == 1000);
+  CHECK(progress.totals().dead == 1);
+  CHECK(progress.totals().lag_records == 0);
+  CHECK(progress.totals().rss_bytes == 0);
+}
+
+TEST_CASE("progress: idle means something was written, nothing waits, everybody reports and nothing more comes") {
+  Progress progress{t0};
+  progress.update({report("store", status("store", 0, 0))}, t0 + 100s);
+  CHECK_FALSE(progress.idle_for(1s, t0 + 100s));
+  progress.update({report("store", status("store", 5, 0))}, t0 + 101s);
+  CHECK_FALSE(progress.idle_for(1s, t0 + 101s));
+  progress.update({report("store", status("store", 5, 1))}, t0 + 103s);
+  CHECK_FALSE(progress.idle_for(1s, t0 + 103s));
+  progress.update({report("transform", ""), report("store", status("store", 5, 0))}, t0 + 104s);
+  CHECK_FALSE(progress.idle_for(1s, t0 + 104s));
+  progress.update({report("store", status("store", 5, 0))}, t0 + 105s);
+  CHECK(progress.idle_for(4s, t0 + 105s));
+  CHECK_FALSE(progress.idle_for(5s, t0 + 105s));
+}
+
+TEST_CASE("progress: without a store the transformer's output counts, without that the publishers'") {
+  Progress progress{t0};
+  progress.update({report("publish binance", status("publish", 9, 0)), report("publish coingecko", status("publish", 1, 0))},
+                  t0 + 1s);
+  CHECK(progress.totals().written.at("md.trades") == 10);
+  Progress other{t0};
+  other.update({report("publish binance", status("publish", 9, 0)), report("transform", status("transform", 5, 0))}, t0 + 1s);
+  CHECK(other.totals().written.at("md.trades") == 5);
+}
+
+TEST_CASE("progress: the status file holds every agent's own words, and null for those that say nothing sensible") {
+  Progress progress{t0};
+  auto const good = status("store", 1234567, 0);
+  std::vector<AgentReport> const reports{report("store", good), report("transform", "{\"half")};
+  progress.update(reports, t0 + 1s);
+  auto const json = progress.json(reports, t0 + 1s);
+  CHECK(json.starts_with(
+      "{\"running_seconds\":1,\"agents\":[{\"name\":\"store\",\"state\":\"running\",\"pid\":7,\"restarts\":0,\"status\":" + good +
+      "},"));
+  CHECK(json.contains("{\"name\":\"transform\",\"state\":\"running\",\"pid\":7,\"restarts\":0,\"status\":null}"));
+  CHECK(
+      json.contains("\"written\":{\"md.trades\":1234567},\"per_second\":{\"md.trades\":1234567},\"lag_records\":0,\"dead\":0,"
+                    "\"restarts\":0,\"rss_bytes\":"));
+  CHECK(progress.line(t0 + 1s).contains("trades 1,234,567/s"));
+}
+
+TEST_CASE("progress: lag of one status line") {
+  CHECK(lag_in(status("store", 0, 5)) == 5);
+  CHECK(lag_in(Metrics{"publish"}.status_line()) == -1);
+  CHECK(lag_in("") == -1);
+}
+
+TEST_CASE("status: a line comes at once and one at the end, and a reader that went away is no matter") {
+  Metrics metrics{"store"};
+  std::array<int, 2> pipe{};
+  REQUIRE(::pipe(pipe.data()) == 0);
+  {
+    StatusWriter const writer{metrics, pipe[1]};
+  }
+  std::array<char, 65536> text{};
+  auto const count = ::read(pipe[0], text.data(), text.size());
+  std::string_view const lines{text.data(), static_cast<std::size_t>(std::max<ssize_t>(0, count))};
+  CHECK(lines.starts_with("{\"agent\":\"store\""));
+  CHECK(lines.ends_with("]}\n"));
+  ::close(pipe[0]);
+  {
+    StatusWriter const writer{metrics, pipe[1]};
+  }
+  {
+    StatusWriter const writer{metrics, -1};
+  }
+  ::close(pipe[1]);
+}

@@ -1,0 +1,570 @@
+#include "agents/publish.hpp"
+
+#include "streaming/fault.hpp"
+#include "test/fakes.hpp"
+
+#include <doctest/doctest.h>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+namespace penstock::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A venue that says in every answer what it means: the status is the kind, and frames are words.
+class FakeProvider final : public Provider {
+ public:
+  std::vector<Poll> polls_wanted;
+  std::vector<Stream> streams_wanted{{.url = "ws://venue/stream", .silence_max = 60s}};
+  Limits limits_wanted{.weight_per_minute = 60, .connections_per_5_minutes = 300};
+  int backfill_requests = 1;
+
+  std::string_view name() const override { return "venue"; }
+  std::string_view description() const override { return "for tests"; }
+  Limits limits() const override { return limits_wanted; }
+  std::span<Channel const> channels() const override { return {}; }
+  std::vector<std::string> default_symbols() const override { return {}; }
+  std::string_view default_http_url() const override { return "http://venue"; }
+  void check(Subscription const&) const override {}
+  std::vector<Poll> polls(Subscription const&) const override { return polls_wanted; }
+  std::vector<Stream> streams(Subscription const&) const override { return streams_wanted; }
+  Reaction react(std::string_view frame) const override {
+    if (frame == "ping") return {.action = Reaction::Action::answer, .answer = "pong", .channel = "control"};
+    if (frame == "leave") return {.action = Reaction::Action::reconnect, .channel = "control"};
+    if (frame == "no") return {.action = Reaction::Action::refused, .answer = "unknown symbol", .channel = "control"};
+    return {.channel = "trade", .symbol = "BTCUSDT"};
+  }
+  Answer classify(Request const&, Response const& response) const override {
+    switch (response.status) {
+      case 200: return {.kind = Answer::Kind::ok};
+      case 204: return {.kind = Answer::Kind::empty};
+      case 429: return {.kind = Answer::Kind::throttled, .wait = 30s, .detail = response.body};
+      case 400: return {.kind = Answer::Kind::refused, .detail = response.body};
+      default: return {.kind = Answer::Kind::broken, .detail = response.body};
+    }
+  }
+  void decode(RawRecord const&, Decoded& into) const override { into.clear(); }
+  bool symbols_from_catalogue() const override { return true; }
+  Continuity continuity(std::string_view) const override { return {}; }
+  std::vector<Request> backfill(Gap const& gap, Subscription const&) const override {
+    std::vector<Request> requests;
+    for (int part = 0; part < backfill_requests; ++part)
+      requests.push_back({.url = "http://venue/fill?" + gap.channel + '&' + std::to_string(part),
+                          .channel = gap.channel,
+                          .symbol = "BTCUSDT",
+                          .origin = Origin::backfill,
+                          .weight = 5});
+    return requests;
+  }
+  std::string native_symbol(std::string_view) const override { return "BTCUSDT"; }
+};
+
+Poll poll_of(std::string const& path, std::chrono::milliseconds every, bool before_stream = false, int weight = 1) {
+  return {.request = {.url = "http://venue/" + path, .channel = path, .weight = weight},
+          .every = every,
+          .before_stream = before_stream};
+}
+
+Gap gap_of(GapState state, std::string const& symbol = "BTC/USDT") {
+  Gap gap;
+  gap.source = "venue";
+  gap.symbol = symbol;
+  gap.channel = "trade";
+  gap.time = gap.received_at = gap.from_time = gap.to_time = *parse_time("2026-01-02T03:00:00Z");
+  gap.cause = GapCause::sequence;
+  gap.state = state;
+  return gap;
+}
+
+/// Everything around one publisher, and the run of it.
+struct World {
+  Trace trace;
+  FakeClock clock;
+  FakeClient client{clock, &trace};
+  FakeProducer producer{clock, &trace};
+  FakeConsumer gaps{clock};
+  FakeProvider provider;
+  Subscription subscription{.symbols = {"BTC/USDT"}, .channels = {"trade"}};
+  Metrics metrics{"publish"};
+  std::stop_source stop;
+
+  World() {
+    gaps.append(partition_of("md.gaps"), {});  // Not a gap: it is passed over.
+    gaps.assign_all();
+  }
+
+  void run(Duration time) {
+    clock.at(time, [this] { stop.request_stop(); });
+    run_publish(provider, subscription, {.publisher = "host/1"}, client, producer, gaps, clock, metrics, stop.get_token());
+  }
+  void at(Duration time, std::function<void()> action) { clock.at(time, std::move(action)); }
+  void tell(Gap const& gap) {
+    Record record;
+    append_json(record.value, gap);
+    gaps.append(partition_of("md.gaps"), record);
+  }
+  FakeConnection& connection(std::size_t number = 0) { return *client.connections.at(number); }
+  std::vector<std::string> raw() const {
+    std::vector<std::string> values;
+    for (auto const& [topic, record] : producer.of("raw.venue")) values.push_back(record.value);
+    return values;
+  }
+  double retried(std::string const& reason) { return metrics.retried({{"provider", "venue"}, {"reason", reason}}).Value(); }
+};
+
+std::vector<Duration> gaps_between(std::vector<Duration> const& times) {
+  std::vector<Duration> waits;
+  for (std::size_t at = 1; at < times.size(); ++at) waits.push_back(times[at] - times[at - 1]);
+  return waits;
+}
+
+}  // namespace
+
+TEST_CASE("publish: every frame becomes a raw record with all its headers, in order") {
+  World world;
+  world.at(1s, [&] { world.connection().frames = {"one", "ping", "two"}; });
+  world.run(2s);
+  auto const records = world.producer.of("raw.venue");
+  REQUIRE(records.size() == 3);
+  CHECK(world.raw() == std::vector<std::string>{"one", "ping", "two"});
+  auto const& [topic, record] = records[2];
+  CHECK(record.key == "BTCUSDT");
+  CHECK(record.headers == std::vector<Header>{{"channel", "trade"},
+                                              {"symbol", "BTCUSDT"},
+                                              {"request", "ws://venue/stream"},
+                                              {"received_at", "2026-01-02T03:04:06.000000Z"},
+                                              {"origin", "live"},
+                                              {"publisher", "host/1"},
+                                              {"connection", "host/1/2026-01-02T03:04:05.000000Z/1"},
+                                              {"ordinal", "2"}});
+  CHECK(records[1].record.key == "control");
+  CHECK(world.connection().sent == std::vector<std::string>{"pong"});
+  CHECK(world.metrics.received({{"provider", "venue"}}).Value() == 3);
+  CHECK(world.metrics.written({{"provider", "venue"}}).Value() == 3);
+}
+
+TEST_CASE("publish: the catalogue is acknowledged before anything else is asked for") {
+  World world;
+  world.provider.polls_wanted = {poll_of("prices", 10s), poll_of("catalogue", 1h, true)};
+  world.producer.hold = true;
+  world.at(5s, [&] {
+    CHECK(world.trace.has("produce raw.venue catalogue"));
+    CHECK(world.client.connections.empty());
+    CHECK(world.client.requests.size() == 1);
+    world.producer.hold = false;
+  });
+  world.run(6s);
+  CHECK(world.trace.ordered("acknowledged 1", "connect ws://venue/stream"));
+  CHECK(world.trace.ordered("acknowledged 1", "request http://venue/prices"));
+}
+
+TEST_CASE("publish: without its catalogue no stream is opened, and the waits between the attempts grow") {
+  World world;
+  world.provider.polls_wanted = {poll_of("catalogue", 1h, true)};
+  world.client.answer = [](http::Exchange const&) { return http::Reply{.status = 500, .headers = {}, .body = "down"}; };
+  world.run(10min);
+  CHECK(world.client.connections.empty());
+  CHECK(world.retried("broken") == static_cast<double>(world.client.requests.size()));
+  auto const waits = gaps_between(world.client.request_times);
+  CHECK(waits.size() >= 10);
+  CHECK(waits.size() <= 30);
+  CHECK(waits[0] < 1100ms);
+  CHECK(waits[9] >= 30s);
+}
+
+TEST_CASE("publish: polls come at their interval, and an empty answer is not published") {
+  World world;
+  world.provider.streams_wanted.clear();
+  world.provider.polls_wanted = {poll_of("prices", 10s), poll_of("nothing", 10s)};
+  world.client.answer = [](http::Exchange const& exchange) {
+    return http::Reply{.status = exchange.url.ends_with("nothing") ? 204 : 200, .headers = {}, .body = "[1]"};
+  };
+  world.run(35s);
+  CHECK(world.client.requests.size() == 8);
+  auto const records = world.producer.of("raw.venue");
+  REQUIRE(records.size() == 4);
+  CHECK(records[0].record.key == "prices");
+  CHECK(records[0].header("request") == "http://venue/prices");
+  CHECK(records[3].header("ordinal") == "3");
+}
+
+TEST_CASE("publish: a throttled answer makes all requests of the provider wait") {
+  World world;
+  world.provider.polls_wanted = {poll_of("a", 1s), poll_of("b", 1s)};
+  bool throttle = true;
+  world.client.answer = [&](http::Exchange const&) {
+    return http::Reply{.status = std::exchange(throttle, false) ? 429 : 200, .headers = {}, .body = "{}"};
+  };
+  world.run(32s);
+  auto const& times = world.client.request_times;
+  REQUIRE(times.size() >= 4);
+  CHECK(times[1] < 100ms);  // Was on its way when the answer came.
+  CHECK(times[2] >= 30s);
+  CHECK(world.retried("throttled") == 1);
+  CHECK(world.client.connections.size() == 1);  // The stream does not suffer.
+}
+
+TEST_CASE("publish: a refused poll is not asked again and again, and the others go on") {
+  World world;
+  world.provider.polls_wanted = {poll_of("wrong", 1s), poll_of("right", 1s)};
+  world.client.answer = [](http::Exchange const& exchange) {
+    return http::Reply{.status = exchange.url.ends_with("wrong") ? 400 : 200, .headers = {}, .body = "no such coin"};
+  };
+  world.provider.limits_wanted.weight_per_minute = 1000;
+  world.run(30s);
+  CHECK(world.trace.count("request http://venue/wrong") == 1);
+  CHECK(world.trace.count("request http://venue/right") >= 29);
+  CHECK(world.retried("refused") == 1);
+}
+
+TEST_CASE("publish: an answer larger than the log takes is refused, not produced") {
+  World world;
+  world.provider.polls_wanted = {poll_of("all", 1s)};
+  world.client.answer = [](http::Exchange const&) {
+    return http::Reply{.status = 200, .headers = {}, .body = std::string(20'000'001, '.')};
+  };
+  world.run(5s);
+  CHECK(world.client.requests.size() == 1);
+  CHECK(world.producer.records.empty());
+  CHECK(world.retried("refused") == 1);
+}
+
+TEST_CASE("publish: no minute sees more weight than the budget") {
+  World world;
+  world.provider.limits_wanted.weight_per_minute = 60;
+  world.provider.polls_wanted = {poll_of("a", 1s, false, 20), poll_of("b", 1s, false, 5)};
+  world.run(10min);
+  auto const& times = world.client.request_times;
+  auto const weight = [&](std::size_t at) { return world.client.requests[at].url.ends_with("a") ? 20 : 5; };
+  int most = 0;
+  for (std::size_t from = 0; from < times.size(); ++from) {
+    int sum = 0;
+    for (auto at = from; at < times.size() && times[at] < times[from] + 1min; ++at) sum += weight(at);
+    most = std::max(most, sum);
+  }
+  CHECK(most <= 60);
+  CHECK(most >= 50);
+  CHECK(world.metrics.budget_remaining({{"provider", "venue"}}).Value() <= 60);
+}
+
+TEST_CASE("publish: light requests do not starve a heavy one") {
+  World world;
+  world.provider.limits_wanted.weight_per_minute = 60;
+  world.provider.polls_wanted = {poll_of("heavy", 1min, false, 50)};
+  for (int number = 0; number < 10; ++number)
+    world.provider.polls_wanted.insert(world.provider.polls_wanted.begin(), poll_of("light", 1s, false, 2));
+  world.tell(gap_of(GapState::open));
+  world.run(10min);
+  CHECK(world.trace.count("request http://venue/heavy") >= 3);
+  CHECK(world.trace.count("request http://venue/light") >= 30);
+  CHECK(world.trace.count("request http://venue/fill") == 1);
+}
+
+TEST_CASE("publish: a full producer stops all reading, and nothing is lost") {
+  World world;
+  world.provider.polls_wanted = {poll_of("prices", 1s)};
+  std::vector<std::string> sent;
+  for (int number = 0; number < 100; ++number) sent.push_back("frame " + std::to_string(number));
+  std::size_t requests_before = 0;
+  world.at(2s, [&] {
+    world.producer.full = true;
+    world.connection().frames = {sent.begin(), sent.end()};
+  });
+  world.at(3s, [&] {
+    CHECK(world.connection().received <= 1);
+    CHECK_FALSE(world.client.reads.back());
+    requests_before = world.client.requests.size();
+  });
+  world.at(120s, [&] {  // Longer than silence_max: not listening is not silence.
+    CHECK(world.connection().received <= 1);
+    CHECK(world.client.requests.size() == requests_before);
+    world.producer.full = false;
+  });
+  world.run(121s);
+  CHECK(world.connection().received == 100);
+  CHECK(world.client.connections.size() == 1);
+  auto values = world.raw();
+  std::erase(values, "{}");
+  CHECK(values == sent);
+}
+
+TEST_CASE("publish: a transient fault of the broker is ridden out without losing a frame") {
+  World world;
+  for (int times = 0; times < 8; ++times) world.producer.produce_faults.emplace_back(Fault::Kind::transient, "broker away");
+  world.at(1s, [&] { world.connection().frames = {"one", "two"}; });
+  world.at(2500ms, [&] { CHECK(world.producer.produce_faults.size() >= 3); });  // Asked again with waits that grow.
+  world.run(60s);
+  CHECK(world.raw() == std::vector<std::string>{"one", "two"});
+  CHECK(world.retried("broker") == 8);
+  CHECK(world.producer.produce_faults.empty());
+}
+
+TEST_CASE("publish: a fatal fault of the broker ends it") {
+  World world;
+  world.producer.poll_faults.emplace_back(Fault::Kind::fatal, "topic raw.venue is missing");
+  CHECK_THROWS_WITH_AS(world.run(60s), "topic raw.venue is missing", Fault);
+  CHECK(world.clock.elapsed() < 1s);
+}
+
+TEST_CASE("publish: subscriptions are sent with their pauses, keep-alives at their interval") {
+  World world;
+  world.provider.streams_wanted = {{.url = "ws://venue/",
+                                    .subscribe = {"sub a", "sub b", "sub c"},
+                                    .subscribe_pause = 250ms,
+                                    .keep_alive = "ping",
+                                    .keep_alive_every = 30s}};
+  std::vector<Duration> times;
+  world.client.on_connect = [&](FakeConnection& connection) {
+    connection.state = http::Websocket::State::open;
+    connection.on_sent = [&](std::string const&) { times.push_back(world.clock.elapsed()); };
+  };
+  world.run(65s);
+  CHECK(world.connection().sent == std::vector<std::string>{"sub a", "sub b", "sub c", "ping", "ping"});
+  REQUIRE(times.size() == 5);
+  CHECK(times[1] - times[0] >= 250ms);
+  CHECK(times[2] - times[1] >= 250ms);
+  CHECK(times[3] - times[0] >= 30s);
+  CHECK(times[4] - times[3] >= 30s);
+}
+
+TEST_CASE("publish: a connection that cannot be made is tried again with waits that grow") {
+  World world;
+  world.client.on_connect = [](FakeConnection& connection) { connection.drop("refused"); };
+  world.run(10min);
+  auto const waits = gaps_between(world.client.connect_times);
+  REQUIRE(waits.size() >= 10);
+  CHECK(waits.size() <= 30);
+  CHECK(waits[0] < 600ms);
+  CHECK(waits[9] >= 30s);
+  CHECK(world.retried("connect") == static_cast<double>(waits.size() + 1));
+  CHECK(world.producer.of("md.gaps").empty());  // It was never there, so nothing of it is missing.
+}
+
+TEST_CASE("publish: after a connection that lasted the waits begin anew") {
+  World world;
+  int refusals = 0;
+  world.provider.streams_wanted[0].silence_max = 0s;
+  world.client.on_connect = [&](FakeConnection& connection) {
+    if (++refusals <= 8)
+      connection.drop("refused");
+    else
+      connection.state = http::Websocket::State::open;
+  };
+  world.at(10min, [&] { world.connection(8).drop("gone"); });
+  world.run(11min);
+  REQUIRE(world.client.connect_times.size() == 10);
+  CHECK(world.client.connect_times[9] - Duration{10min} < 600ms);
+}
+
+TEST_CASE("publish: no five minutes see more connection attempts than allowed") {
+  World world;
+  world.provider.limits_wanted.connections_per_5_minutes = 4;
+  world.client.on_connect = [](FakeConnection& connection) { connection.drop("refused"); };
+  world.run(20min);
+  auto const& times = world.client.connect_times;
+  REQUIRE(times.size() > 8);
+  for (std::size_t at = 4; at < times.size(); ++at) CHECK(times[at] - times[at - 4] >= 5min);
+}
+
+TEST_CASE("publish: a lost connection is a gap, which is filled when the connection is back") {
+  World world;
+  world.at(1s, [&] { world.connection().frames = {"one"}; });
+  world.at(2s, [&] { world.connection().drop("gone"); });
+  world.at(4s, [&] { world.connection(1).frames = {"two"}; });
+  world.run(5s);
+  auto const gaps = world.producer.of("md.gaps");
+  REQUIRE(gaps.size() == 2);
+  CHECK(gaps[0].record.key == "venue:*");
+  CHECK(gaps[0].header("schema") == "gaps/1");
+  CHECK(gaps[0].header("origin") == "live");
+  auto const open = std::get<Gap>(*parse_record("gaps", gaps[0].record.value));
+  auto const filled = std::get<Gap>(*parse_record("gaps", gaps[1].record.value));
+  CHECK(open.symbol == "*");
+  CHECK(open.channel == "*");
+  CHECK(open.cause == GapCause::reconnect);
+  CHECK(open.state == GapState::open);
+  CHECK(to_text(open.from_time) == "2026-01-02T03:04:06.000000Z");
+  CHECK(filled.state == GapState::filled);
+  CHECK(filled.from_time == open.from_time);
+  CHECK(filled.to_time > open.to_time);
+  auto const records = world.producer.of("raw.venue");
+  REQUIRE(records.size() == 2);
+  CHECK(records[0].header("connection") != records[1].header("connection"));
+  CHECK(records[1].header("ordinal") == "0");
+  CHECK(world.metrics.gaps({{"provider", "venue"}, {"cause", "reconnect"}}).Value() == 1);
+  CHECK(world.retried("lost") == 1);
+}
+
+TEST_CASE("publish: what the provider, silence and age ask for is another connection") {
+  struct Case {
+    char const* name;
+    std::string frame;
+    std::chrono::milliseconds silence_max, lifetime_max;
+    Duration lost_at;
+  };
+  for (auto const& [name, frame, silence_max, lifetime_max, lost_at] :
+       {Case{"react says so", "leave", 0ms, 0ms, 1s}, Case{"silence", "one", 30s, 0ms, 31s}, Case{"age", "one", 0ms, 40s, 40s}}) {
+    CAPTURE(name);
+    World world;
+    world.provider.streams_wanted = {{.url = "ws://venue/", .silence_max = silence_max, .lifetime_max = lifetime_max}};
+    world.at(1s, [&, text = frame] { world.connection().frames = {text}; });
+    world.run(lost_at + 1s);
+    REQUIRE(world.client.connect_times.size() == 2);
+    CHECK(world.client.connect_times[1] > lost_at);
+    CHECK(world.client.connect_times[1] < lost_at + 600ms);
+    CHECK(world.metrics.stale_streams({{"provider", "venue"}}).Value() == (silence_max > 0ms ? 1 : 0));
+  }
+}
+
+TEST_CASE("publish: a connection that never opens is given up") {
+  World world;
+  world.client.on_connect = [](FakeConnection&) {};
+  world.run(25s);
+  CHECK(world.client.connections.size() == 2);
+}
+
+TEST_CASE("publish: a refused subscription is counted, published, and names itself when the connection ends") {
+  World world;
+  world.at(1s, [&] { world.connection().frames = {"no", "no"}; });
+  world.at(2s, [&] { world.connection().drop("gone"); });
+  world.run(3s);
+  CHECK(world.raw() == std::vector<std::string>{"no", "no"});
+  CHECK(world.retried("refused") == 2);
+  CHECK(world.metrics.gaps({{"provider", "venue"}, {"cause", "refused"}}).Value() == 1);
+}
+
+TEST_CASE("publish: an open gap is fetched and its answer published, a filled one is not") {
+  World world;
+  world.provider.backfill_requests = 2;
+  world.client.answer = [](http::Exchange const& exchange) {
+    return http::Reply{.status = 200, .headers = {}, .body = exchange.url};
+  };
+  world.tell(gap_of(GapState::open));
+  auto filled = gap_of(GapState::open);
+  filled.channel = "depth";
+  world.tell(filled);
+  filled.state = GapState::filled;
+  world.tell(filled);
+  world.run(10s);
+  auto const records = world.producer.of("raw.venue");
+  REQUIRE(records.size() == 2);
+  CHECK(records[0].header("request") == "http://venue/fill?trade&0");
+  CHECK(records[1].header("request") == "http://venue/fill?trade&1");
+  CHECK(records[0].header("origin") == "backfill");
+  CHECK(records[0].header("channel") == "trade");
+  CHECK(records[0].header("symbol") == "BTCUSDT");
+  CHECK(world.client.requests.size() == 2);  // Asked once, though it was never told to be filled.
+}
+
+TEST_CASE("publish: gaps of others, of whole connections and of unknown symbols are no requests") {
+  World world;
+  world.tell(gap_of(GapState::open, "*"));
+  world.tell(gap_of(GapState::open, "ETH/USDT"));
+  auto other = gap_of(GapState::open);
+  other.source = "elsewhere";
+  world.tell(other);
+  world.tell(gap_of(GapState::unfillable));
+  world.run(5s);
+  CHECK(world.client.requests.empty());
+}
+
+TEST_CASE("publish: a gap that stays open is asked for again with waits that grow, one request at a time") {
+  World world;
+  world.provider.limits_wanted.weight_per_minute = 10'000;
+  for (int second = 0; second < 600; ++second) world.at(second * 1s, [&] { world.tell(gap_of(GapState::open)); });
+  world.at(610s, [&] { world.tell(gap_of(GapState::filled)); });
+  std::size_t before_filled = 0;
+  world.at(611s, [&] { before_filled = world.client.requests.size(); });
+  world.run(700s);
+  auto const waits = gaps_between(world.client.request_times);
+  REQUIRE(waits.size() >= 10);
+  CHECK(waits.size() <= 40);
+  CHECK(waits[0] < 2100ms);
+  CHECK(waits[9] >= 30s);
+  CHECK(world.client.requests.size() == before_filled);
+}
+
+TEST_CASE("publish: a gap that is filled while its request waits is not asked for") {
+  World world;
+  world.provider.backfill_requests = 3;
+  world.provider.limits_wanted.weight_per_minute = 5;  // One request of a gap in a minute.
+  world.tell(gap_of(GapState::open));
+  world.at(30s, [&] { world.tell(gap_of(GapState::filled)); });
+  world.run(5min);
+  CHECK(world.client.requests.size() == 1);
+}
+
+TEST_CASE("publish: the requests of a gap run one after the other, however often it is told") {
+  World world;
+  world.provider.backfill_requests = 2;
+  bool answered = false;
+  world.client.answer = [&](http::Exchange const&) -> std::optional<http::Reply> {
+    if (!answered) return std::nullopt;
+    return http::Reply{.status = 200, .headers = {}, .body = "trades"};
+  };
+  for (int second = 0; second < 10; ++second) world.at(second * 1s, [&] { world.tell(gap_of(GapState::open)); });
+  world.at(10s, [&] {
+    CHECK(world.client.requests.size() == 1);
+    answered = true;
+  });
+  world.run(11s);
+  CHECK(world.raw() == std::vector<std::string>{"trades", "trades"});
+}
+
+TEST_CASE("publish: failing to fetch a gap is repeated until it works") {
+  World world;
+  int failures = 4;
+  world.client.answer = [&](http::Exchange const&) {
+    return http::Reply{.status = failures-- > 0 ? 0 : 200, .headers = {}, .body = "trades"};
+  };
+  world.tell(gap_of(GapState::open));
+  world.run(60s);
+  CHECK(world.client.requests.size() == 5);
+  CHECK(world.raw() == std::vector<std::string>{"trades"});
+  CHECK(world.retried("broken") == 4);
+}
+
+TEST_CASE("publish: more open gaps than it keeps drop the oldest, not the newest") {
+  World world;
+  world.provider.limits_wanted.weight_per_minute = 1'000'000;
+  for (int number = 0; number < 1'500; ++number) {
+    auto gap = gap_of(GapState::open);
+    gap.channel = "channel " + std::to_string(number);
+    world.tell(gap);
+  }
+  world.run(100s);
+  CHECK(world.client.requests.size() >= 1'000);
+  CHECK(world.client.requests.size() <= 1'004);  // Those on their way when they were dropped.
+  CHECK(world.trace.has("request http://venue/fill?channel 1499&0"));
+  CHECK_FALSE(world.trace.has("request http://venue/fill?channel 495&0"));
+}
+
+TEST_CASE("publish: stopping closes the sockets, then waits for the acknowledgements") {
+  World world;
+  world.at(1s, [&] {
+    world.producer.hold = true;
+    world.connection().frames = {"one"};
+  });
+  world.at(2100ms, [&] { world.producer.hold = false; });
+  world.run(2s);
+  CHECK(world.trace.ordered("close ws://venue/stream", "flush"));
+  CHECK(world.producer.acknowledged == 1);
+  CHECK(world.clock.elapsed() < 5s);
+}
+
+TEST_CASE("publish: stopping while the broker is away ends within the limit and says what is lost") {
+  for (bool const full : {false, true}) {
+    CAPTURE(full);
+    World world;
+    world.at(1s, [&] {
+      (full ? world.producer.full : world.producer.hold) = true;
+      world.connection().frames = {"one"};
+    });
+    CHECK_THROWS_AS(world.run(2s), Fault);
+    CHECK(world.clock.elapsed() >= 5s);
+    CHECK(world.clock.elapsed() < 6s);
+  }
+}
+
+}  // namespace penstock::test

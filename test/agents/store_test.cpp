@@ -1,0 +1,238 @@
+#include "agents/store.hpp"
+
+#include "schemas/kinds.hpp"
+#include "test/fakes.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace penstock;
+using namespace penstock::test;
+
+namespace {
+
+TopicPartition const trades = partition_of("md.trades");
+TopicPartition const candles = partition_of("md.candles");
+
+Record trade(int id) {
+  Trade record;
+  record.source = "binance";
+  record.symbol = "BTC/USDT";
+  record.time = record.received_at = *parse_time("2026-01-02T03:04:05Z");
+  record.id = std::to_string(id);
+  record.price = *Decimal::parse("0.10");
+  record.amount = *Decimal::parse("2");
+  std::string json;
+  append_json(json, record);
+  return {.key = "binance:BTC/USDT", .value = json, .headers = {{"schema", "trades/1"}, {"origin", "live"}}};
+}
+
+struct World {
+  Trace trace;
+  FakeClock clock;
+  FakeConsumer consumer{clock, &trace};
+  FakeProducer letters{clock, &trace};
+  FakeSink sink{clock, &trace};
+  Metrics metrics{"store"};
+  std::stop_source stop;
+  StoreOptions options{.topics = {"md.trades", "md.candles"}};
+
+  World() {
+    consumer.when_idle = [this] {
+      if (!sink.hold && ++idle_ > 20) stop.request_stop();
+    };
+  }
+  void run() { run_store(consumer, sink, letters, clock, options, metrics, stop.get_token()); }
+  std::size_t rows_written() const {
+    std::size_t rows = 0;
+    for (auto const& batch : sink.written)
+      for (auto const& table : batch.tables) rows += table.ends.size();
+    return rows;
+  }
+
+ private:
+  int idle_ = 0;
+};
+
+Fault away() { return {Fault::Kind::transient, "connection refused"}; }
+
+}  // namespace
+
+TEST_CASE("store: rows and offsets go in one batch, and Kafka's offsets follow") {
+  World world;
+  for (int id = 0; id < 3; ++id) world.consumer.append(trades, trade(id));
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.rows_written() == 3);
+  CHECK(world.sink.offsets.at(trades) == Offset{3});
+  CHECK(world.sink.written.front().from.empty());
+  CHECK(world.trace.ordered("written md.trades/0@3", "commit md.trades/0@3"));
+  CHECK(world.consumer.closed);
+}
+
+TEST_CASE("store: it goes on where the table says, whatever Kafka's own offset is") {
+  World world;
+  for (int id = 0; id < 5; ++id) world.consumer.append(trades, trade(id));
+  world.consumer.committed_offsets[trades] = Offset{5};
+  world.sink.offsets[trades] = Offset{2};
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.rows_written() == 3);
+  CHECK(world.sink.written.front().from.at(trades) == Offset{2});
+}
+
+TEST_CASE("store: a record that cannot be read becomes a dead letter, durable before its offset moves, and the rest goes in") {
+  World world;
+  world.consumer.append(trades, trade(1));
+  world.consumer.append(trades, {.key = "k", .value = R"({"source":"binance")", .headers = {{"origin", "live"}}});
+  world.consumer.append(trades, trade(2));
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.rows_written() == 2);
+  auto const letters = world.letters.of("md.trades.dead");
+  REQUIRE(letters.size() == 1);
+  CHECK(letters[0].record.value == R"({"source":"binance")");
+  CHECK(letters[0].record.key == "k");
+  CHECK(letters[0].header("reason") == "malformed");
+  CHECK(letters[0].header("stage") == "store");
+  CHECK(letters[0].header("offset") == "1");
+  CHECK(letters[0].header("attempt") == "1");
+  CHECK(letters[0].header("origin") == "live");
+  CHECK(world.trace.ordered("flush", "write md.trades/0@3"));
+  CHECK(world.sink.written.front().dead.at(trades) == 1);
+  CHECK(world.sink.written.front().read.at(trades) == 3);
+}
+
+TEST_CASE("store: a row that the database rejects becomes a dead letter before the rest is committed") {
+  World world;
+  for (int id = 0; id < 2; ++id) world.consumer.append(trades, trade(id));
+  world.sink.results.push_back({.rejected = {{1, {reason::rejected_by_database, "22003 price"}}},
+                                .written = {{"trades", 1}},
+                                .duplicate = {},
+                                .committed = false});
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  auto const letters = world.letters.of("md.trades.dead");
+  REQUIRE(letters.size() == 1);
+  CHECK(letters[0].header("reason") == "rejected-by-database");
+  CHECK(letters[0].header("detail") == "22003 price");
+  CHECK(letters[0].header("offset") == "1");
+  CHECK(world.trace.ordered("produce md.trades.dead", "written md.trades/0@2"));
+  CHECK(world.trace.ordered("flush", "written md.trades/0@2"));
+}
+
+TEST_CASE("store: letters that the broker does not acknowledge hold the commit, and are not written a second time") {
+  World world;
+  world.consumer.append(trades, trade(1));
+  world.sink.results.push_back(
+      {.rejected = {{0, {reason::rejected_by_database, ""}}}, .written = {}, .duplicate = {}, .committed = false});
+  world.letters.hold = true;
+  world.clock.at(std::chrono::seconds{60}, [&] { world.letters.hold = false; });
+  world.consumer.when_idle = [&] {
+    if (!world.sink.written.empty()) world.stop.request_stop();
+  };
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.letters.of("md.trades.dead").size() == 1);
+  CHECK(world.sink.written.size() == 1);
+  CHECK(world.clock.elapsed() >= std::chrono::seconds{60});
+}
+
+TEST_CASE(
+    "store: while the database is away it polls on, takes no more than one batch beyond the one in hand, and loses nothing") {
+  World world;
+  world.options.batch_count_max = 10;
+  for (int id = 0; id < 100; ++id) world.consumer.append(trades, trade(id));
+  for (int failure = 0; failure < 8; ++failure) world.sink.faults.push_back(away());
+  std::size_t polls_when_paused = 0;
+  world.clock.at(std::chrono::milliseconds{300}, [&] {
+    CHECK(world.consumer.paused.contains(trades));
+    CHECK(world.consumer.lag_records() == 80);
+    polls_when_paused = world.consumer.polls;
+  });
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(polls_when_paused > 0);
+  CHECK(world.consumer.polls > polls_when_paused + 10);
+  CHECK(world.rows_written() == 100);
+  CHECK(world.sink.offsets.at(trades) == Offset{100});
+  // Every attempt is the same batch.
+  for (std::size_t attempt = 1; attempt < 8; ++attempt) CHECK(world.sink.started[attempt].to == world.sink.started[0].to);
+}
+
+TEST_CASE("store: a fatal fault ends the run") {
+  World world;
+  world.consumer.append(trades, trade(1));
+  world.sink.faults.push_back({Fault::Kind::fatal, "run `penstock db apply`"});
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  CHECK_THROWS_AS(world.run(), Fault);
+  CHECK(world.sink.written.empty());
+  CHECK(world.consumer.commits.empty());
+}
+
+TEST_CASE("store: fenced, it drops what it has and reads on from the table's new offset") {
+  struct FencedOnce final : Sink {
+    FakeSink& inner;
+    bool fenced = false;
+    explicit FencedOnce(FakeSink& sink) : inner{sink} {}
+    Offsets committed(std::vector<TopicPartition> const& partitions) override { return inner.committed(partitions); }
+    void start(WriteBatch const& batch) override { inner.start(batch); }
+    bool busy() const override { return inner.busy(); }
+    void commit() override { inner.commit(); }
+    std::optional<WriteResult> finish(std::chrono::milliseconds wait) override {
+      if (!fenced) {
+        fenced = true;
+        inner.faults.push_back(away());
+        try {
+          inner.finish(wait);
+        } catch (Fault const&) {
+        }
+        inner.offsets[trades] = Offset{4};
+        throw Fenced{"another store is at 4"};
+      }
+      return inner.finish(wait);
+    }
+  };
+  World world;
+  for (int id = 0; id < 6; ++id) world.consumer.append(trades, trade(id));
+  FencedOnce sink{world.sink};
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  run_store(world.consumer, sink, world.letters, world.clock, world.options, world.metrics, world.stop.get_token());
+  CHECK(world.rows_written() == 2);
+  CHECK(world.sink.offsets.at(trades) == Offset{6});
+  CHECK(world.consumer.seeks.back().at(trades) == Offset{4});
+}
+
+TEST_CASE("store: a partition lost while its records wait in the batch is not written by this store") {
+  World world;
+  world.options.batch_age_max = std::chrono::seconds{2};
+  for (int id = 0; id < 3; ++id) world.consumer.append(trades, trade(id));
+  world.consumer.then_assign({.gained = {trades, candles}, .lost = {}});
+  world.consumer.then([] {});
+  world.consumer.then([] {});
+  world.consumer.then_assign({.gained = {}, .lost = {trades}});
+  world.run();
+  CHECK(world.sink.written.empty());
+  CHECK_FALSE(world.sink.offsets.contains(trades));
+}
+
+TEST_CASE("store: stopped, it finishes the batch in hand and leaves the group") {
+  World world;
+  world.options.batch_age_max = std::chrono::hours{1};
+  for (int id = 0; id < 3; ++id) world.consumer.append(trades, trade(id));
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.rows_written() == 3);
+  CHECK(world.trace.ordered("commit md.trades/0@3", "close consumer"));
+}
+
+TEST_CASE("store: stopped while the database is away, it ends within its limit and commits nothing") {
+  World world;
+  world.consumer.append(trades, trade(1));
+  for (int failure = 0; failure < 1000; ++failure) world.sink.faults.push_back(away());
+  world.clock.at(std::chrono::seconds{5}, [&] { world.stop.request_stop(); });
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.sink.written.empty());
+  CHECK(world.consumer.commits.empty());
+  CHECK(world.clock.elapsed() < std::chrono::seconds{10});
+}

@@ -1,0 +1,69 @@
+// pass BROKERS FROM TO COUNT: the bare limit of a transformer: consumes COUNT records and produces each payload and key to
+// TO (made with 4 partitions where it is missing) unchanged, without transactions and without headers. Prints records, seconds,
+// records a second.
+#include "test/bench/bare.hpp"
+
+#include <ctime>
+#include <vector>
+
+namespace {
+
+void create(rd_kafka_t* client, std::string const& name) {
+  char error[256];
+  auto* topic = rd_kafka_NewTopic_new(name.c_str(), 4, 1, error, sizeof error);
+  auto* queue = rd_kafka_queue_new(client);
+  rd_kafka_CreateTopics(client, &topic, 1, nullptr, queue);
+  if (auto* event = rd_kafka_queue_poll(queue, 30'000)) rd_kafka_event_destroy(event);
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_NewTopic_destroy(topic);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 5) bare::die("usage: pass BROKERS FROM TO COUNT");
+  std::string const brokers = argv[1], to = argv[3];
+  long const count = std::atol(argv[4]);
+  auto* producer = bare::producer(brokers);
+  create(producer, to);
+  auto* consumer = bare::client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
+                                                    {"group.id", "bare-pass-" + std::to_string(std::time(nullptr))},
+                                                    {"auto.offset.reset", "earliest"},
+                                                    {"enable.auto.commit", "false"},
+                                                    {"fetch.queue.backoff.ms", "2"}});
+  rd_kafka_poll_set_consumer(consumer);
+  auto* topics = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(topics, argv[2], RD_KAFKA_PARTITION_UA);
+  if (rd_kafka_subscribe(consumer, topics) != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die("subscribe failed");
+  auto* queue = rd_kafka_queue_get_consumer(consumer);
+  std::vector<rd_kafka_message_t*> batch(10'000);
+  long done = 0;
+  double began = 0;
+  while (done < count) {
+    auto const got = rd_kafka_consume_batch_queue(queue, 20, batch.data(), batch.size());
+    for (ssize_t at = 0; at < got; ++at) {
+      auto* message = batch[static_cast<std::size_t>(at)];
+      if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die(rd_kafka_message_errstr(message));
+      if (began == 0) began = bare::seconds();
+      while (true) {
+        auto const error = rd_kafka_producev(
+            producer, RD_KAFKA_V_TOPIC(to.c_str()), RD_KAFKA_V_KEY(message->key, message->key_len),
+            RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+        if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) bare::die(rd_kafka_err2str(error));
+        rd_kafka_poll(producer, 5);
+      }
+      rd_kafka_message_destroy(message);
+      ++done;
+    }
+    rd_kafka_poll(producer, 0);
+  }
+  if (rd_kafka_flush(producer, 120'000) != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die("flush timed out");
+  auto const took = bare::seconds() - began;
+  std::printf("%ld %.3f %.0f\n", done, took, static_cast<double>(done) / took);
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_topic_partition_list_destroy(topics);
+  rd_kafka_consumer_close(consumer);
+  rd_kafka_destroy(consumer);
+  rd_kafka_destroy(producer);
+}
