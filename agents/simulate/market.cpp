@@ -237,9 +237,10 @@ void Market::make_event() {
   for (auto& window : state.windows) {
     for (auto const& change : changes_) window.touched.emplace_back(change.bid, change.price);
     window.last_id = state.update_id;
-    if (window.touched.size() > 4096) {  // Bounded by the levels there can be, however many events a window holds.
+    if (window.touched.size() > window.compact_at) {  // Bounded by the levels there can be, however many events a window holds.
       std::ranges::sort(window.touched);
       window.touched.erase(std::unique(window.touched.begin(), window.touched.end()), window.touched.end());
+      window.compact_at = std::max<std::size_t>(4096, 2 * window.touched.size());
     }
   }
   auto const same = [](Quote const& left, Quote const& right) {

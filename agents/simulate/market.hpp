@@ -93,6 +93,7 @@ struct MarketCandle {
 /// Changes of a book collected between two depth frames.
 struct Window {
   std::vector<std::pair<bool, std::int64_t>> touched;  ///< side and price, may repeat
+  std::size_t compact_at = 4096;                       ///< length of `touched` at which repetitions are taken out
   std::int64_t first_id = 0, last_id = 0;              ///< update ids inside; first > last: none
   std::int64_t ordinal = 0;                            ///< of the frame to come
 };
