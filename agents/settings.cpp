@@ -90,7 +90,7 @@ std::vector<Setting> made() {
            provider_names()),
       text("transform.group", "penstock-transform", "Consumer group; processes of one group share the work"),
       integer("transform.commit_ms_max", 50, 1, 60'000, "Milliseconds until what was transformed is committed"),
-      integer("transform.commit_count_max", 10'000, 1, 1'000'000, "Records until what was transformed is committed"),
+      integer("transform.commit_count_max", 100'000, 1, 1'000'000, "Records until what was transformed is committed"),
       integer("transform.window_records", 100'000, 1'000, 100'000'000,
               "Records of a partition that duplicates are looked for in, and that are read again after a restart"),
       integer("transform.hold_ms_max", 5'000, 0, 600'000, "Milliseconds that book updates wait for their snapshot"),

@@ -24,7 +24,9 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr std::size_t poll_count = 5'000;
 constexpr milliseconds poll_wait{5};
 constexpr milliseconds idle_wait{50};
-constexpr milliseconds shutdown_max{3'500};
+constexpr milliseconds full_wait{20};
+constexpr milliseconds full_wait_max{1'000};
+constexpr milliseconds shutdown_max{1'500};  // Leaving the group takes its time, too.
 
 /// Two batches: one is filled while the other is written.
 class Store {
@@ -44,7 +46,7 @@ class Store {
     while (!stop_.stop_requested()) {
       take();
       place();
-      settle(is_full() ? poll_wait : milliseconds{0});
+      settle(is_full() ? full_wait : milliseconds{0});
       start_when_due();
       metrics_.lag_records({}).Set(static_cast<double>(consumer_.lag_records()));
     }
@@ -53,10 +55,17 @@ class Store {
   }
 
  private:
-  // Takes what there is into the batch that is being filled. A full batch pauses the partitions; polling goes on, which
-  // keeps the place in the group.
+  // Takes what there is into the batch that is being filled. A full one waits for the batch before it; when that takes
+  // long the partitions are paused and polling goes on, which keeps the place in the group. Not earlier: a pause throws
+  // away what was fetched, and its end waits for the next fetch, up to a second.
   void take() {
-    pause_when(is_full());
+    if (!is_full())
+      full_since_.reset();
+    else if (!full_since_)
+      full_since_ = clock_.steady();
+    bool const stuck = full_since_ && (holding_ || clock_.steady() - *full_since_ >= full_wait_max);
+    pause_when(stuck);
+    if (is_full() && !stuck) return dead_letters_.poll(milliseconds{0});
     fresh_.clear();
     auto const idle = filling_->empty() && !writing_busy_;
     auto const room = options_.batch_count_max - std::min(options_.batch_count_max, filling_->count());
@@ -94,6 +103,7 @@ class Store {
       database_is_back();
       if (!paused_) consumer_.resume(gained);
     } catch (Fault const& fault) {
+      consumer_.pause({unplaced_.begin(), unplaced_.end()});
       hold(fault);
     }
   }
@@ -105,7 +115,7 @@ class Store {
       if (!result_ && !finish_write(wait)) return;
       if (!result_->committed) {
         // Letters before the offsets: once those have moved nobody would write the letters again.
-        if (!flush_letters()) return;
+        if (letters_lost_ || !flush_letters()) return;
         sink_.commit();
       }
       written(*result_);
@@ -135,7 +145,7 @@ class Store {
   }
 
   void begin_writing() {
-    if (!flush_letters()) return;
+    if (letters_lost_ || !flush_letters()) return;
     std::swap(filling_, writing_);
     writing_->seal(stored_);
     writing_busy_ = true;
@@ -281,6 +291,7 @@ class Store {
   Offsets stored_;                     // What the table holds for the assigned partitions.
   std::set<TopicPartition> unplaced_;  // Assigned, but the table was not asked yet.
   std::optional<WriteResult> result_;  // Of the batch being written; kept while its letters and its commit are due.
+  std::optional<SteadyTime> full_since_;
   SteadyTime filling_since_{}, writing_since_{}, write_again_{}, place_again_{};
   Backoff backoff_;
   bool writing_busy_ = false, sink_started_ = false, paused_ = false, holding_ = false, letters_pending_ = false,

@@ -15,11 +15,11 @@
 namespace penstock {
 
 struct StoreOptions {
-  std::vector<Topic> topics;                            ///< md.<kind>
-  std::size_t batch_count_max = 50'000;                 ///< records
-  std::size_t batch_bytes_max = 16 << 20;               ///< of COPY text
-  std::chrono::milliseconds batch_age_max{50};          ///< since the first record of the batch was taken
-  std::chrono::milliseconds letters_flush_max{10'000};  ///< for dead letters to be acknowledged
+  std::vector<Topic> topics;                           ///< md.<kind>
+  std::size_t batch_count_max = 50'000;                ///< records
+  std::size_t batch_bytes_max = 16 << 20;              ///< of COPY text
+  std::chrono::milliseconds batch_age_max{50};         ///< since the first record of the batch was taken
+  std::chrono::milliseconds letters_flush_max{1'000};  ///< one wait for dead letters to be acknowledged; it is repeated
 };
 
 void run_store(Consumer& consumer, Sink& sink, Producer& dead_letters, Clock& clock, StoreOptions const& options,

@@ -144,7 +144,7 @@ TEST_CASE(
   for (int id = 0; id < 100; ++id) world.consumer.append(trades, trade(id));
   for (int failure = 0; failure < 8; ++failure) world.sink.faults.push_back(away());
   std::size_t polls_when_paused = 0;
-  world.clock.at(std::chrono::milliseconds{300}, [&] {
+  world.clock.at(std::chrono::milliseconds{1'500}, [&] {
     CHECK(world.consumer.paused.contains(trades));
     CHECK(world.consumer.lag_records() == 80);
     polls_when_paused = world.consumer.polls;
@@ -213,6 +213,61 @@ TEST_CASE("store: a partition lost while its records wait in the batch is not wr
   world.run();
   CHECK(world.sink.written.empty());
   CHECK_FALSE(world.sink.offsets.contains(trades));
+}
+
+TEST_CASE("store: a dead letter that the broker did not take before the stop keeps its batch from being written") {
+  World world;
+  world.consumer.append(trades, trade(1));
+  world.consumer.append(trades, {.key = "k", .value = "{", .headers = {}});
+  world.letters.full = true;
+  world.clock.at(std::chrono::seconds{2}, [&] { world.stop.request_stop(); });
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.letters.records.empty());
+  CHECK(world.sink.written.empty());
+  CHECK(world.consumer.commits.empty());
+}
+
+TEST_CASE(
+    "store: the letter of a refused row that the broker did not take before the stop keeps its batch from being committed") {
+  World world;
+  world.consumer.append(trades, trade(1));
+  world.sink.results.push_back(
+      {.rejected = {{0, {reason::rejected_by_database, ""}}}, .written = {}, .duplicate = {}, .committed = false});
+  world.letters.full = true;
+  world.clock.at(std::chrono::seconds{2}, [&] { world.stop.request_stop(); });
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.sink.written.empty());
+}
+
+TEST_CASE("store: started while the database is away, it does not read what it cannot place") {
+  struct Away final : Sink {
+    FakeSink& inner;
+    int failures = 3;
+    explicit Away(FakeSink& sink) : inner{sink} {}
+    Offsets committed(std::vector<TopicPartition> const& partitions) override {
+      if (failures-- > 0) throw away();
+      return inner.committed(partitions);
+    }
+    void start(WriteBatch const& batch) override { inner.start(batch); }
+    bool busy() const override { return inner.busy(); }
+    void commit() override { inner.commit(); }
+    std::optional<WriteResult> finish(std::chrono::milliseconds wait) override { return inner.finish(wait); }
+  };
+  World world;
+  for (int id = 0; id < 5; ++id) world.consumer.append(trades, trade(id));
+  Away sink{world.sink};
+  world.consumer.when_idle = [&] {
+    if (!world.sink.written.empty()) world.stop.request_stop();
+  };
+  bool was_paused = false;
+  world.clock.at(std::chrono::milliseconds{150}, [&] { was_paused = world.consumer.paused.contains(trades); });
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  run_store(world.consumer, sink, world.letters, world.clock, world.options, world.metrics, world.stop.get_token());
+  CHECK(was_paused);
+  CHECK(world.rows_written() == 5);
+  CHECK(world.sink.offsets.at(trades) == Offset{5});
 }
 
 TEST_CASE("store: stopped, it finishes the batch in hand and leaves the group") {

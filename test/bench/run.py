@@ -124,7 +124,7 @@ def section_store():
     store()
     if int(psql("select count(*) from trades")) != trades:
         sys.exit("the store wrote another number of rows than the topic holds")
-    subprocess.run(["psql", DATABASE, "-Xq", "-c", f"\\copy trades to '{options.work}/trades.copy'"], check=True)
+    subprocess.run(["psql", DATABASE, "-Xq", "-c", f"\\copy (select * from trades) to '{options.work}/trades.copy'"], check=True)
     pairs, memory, cpu = [], [], []
     for _ in range(options.rounds):
         empty()
@@ -154,7 +154,7 @@ def section_latency():
     fill()
     psql("truncate trades, tickers")
     seconds = 30
-    simulator = subprocess.Popen([PENSTOCK, "simulate", "binance", "--port", "0", "--rate", "5000", "--length", f"{seconds + 60}s"],
+    simulator = subprocess.Popen([PENSTOCK, "simulate", "binance", "--port", "0", "--rate", "5000", "--symbols", "BTC,ETH", "--length", f"{seconds + 60}s"],
                                  stdout=subprocess.PIPE, stderr=open(f"{options.work}/simulate.log", "a"), text=True)
     try:
         urls = {}
@@ -164,12 +164,17 @@ def section_latency():
             if len(urls) == 2:
                 break
         common = ["--kafka-brokers", BROKERS]
-        group = fresh_group("latency")
-        # Groups of their own would start at the beginning of topics that earlier sections filled; these start behind them.
-        with Agent(["store", "--kinds", "trades,tickers", "--database-url", DATABASE, "--group", fresh_group("latency-store"), *common]) as store, \
-             Agent(["transform", "--providers", "binance", "--group", "bench-transform-1", *common]) as transform:
-            while int(psql("select coalesce(sum(next_offset), 0) from penstock.offsets where consumer_group like 'bench-latency%'")) < options.records - 1:
-                time.sleep(0.5)
+        stores = ["store", "--kinds", "trades,tickers", "--database-url", DATABASE, "--group", fresh_group("latency-store"), *common]
+        transforms = ["transform", "--providers", "binance", "--group", "bench-transform-1", *common]
+        # What earlier sections left in the topics is read first; then both start anew, so that memory is that of this rate.
+        with Agent(stores), Agent(transforms):
+            last = -1
+            while (now := int(psql("select coalesce(sum(next_offset), 0) from penstock.offsets where consumer_group like 'bench-latency%'"))) != last:
+                last = now
+                time.sleep(5)
+        psql("truncate trades, tickers")
+        with Agent(stores) as store, Agent(transforms) as transform:
+            time.sleep(3)
             began = psql("select now()")
             with Agent(["publish", "binance", "--symbols", "BTC/USDT,ETH/USDT", "--channels", "trade,bookTicker", "--http-url", urls["http"],
                         "--websocket-url", urls["websocket"], *common]) as publish:
@@ -202,7 +207,7 @@ PENSTOCK = os.path.abspath(f"{options.build}/penstock")
 
 model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())
 machine = {"cpu": model[1] if model else "?", "cores": os.cpu_count(), "postgres": psql("show server_version"),
-           "timescaledb": psql("select extversion from pg_extension where extname = 'timescaledb'") or "?",
+           "timescaledb": psql("select default_version from pg_available_extensions where name = 'timescaledb'"),
            "commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()}
 print("# " + ", ".join(f"{key} {value}" for key, value in machine.items()))
 print(f"{'figure':<58} {'ours':>10} {'limit':>10} {'ratio':>6}  spread")
