@@ -55,7 +55,7 @@ void Fetcher::start(Request const& request, Done done) {
   });
 }
 
-void Fetcher::finish(Request const& request, Response response, Done const& done) {
+void Fetcher::finish(Request const& request, Response const& response, Done const& done) {
   --running_;
   auto const received_at = publishing_.clock.now();
   auto const answer = meaning_of(request, response);

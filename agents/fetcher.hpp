@@ -25,7 +25,7 @@ class Fetcher {
   void start(Request const& request, Done done);
 
  private:
-  void finish(Request const& request, Response response, Done const& done);
+  void finish(Request const& request, Response const& response, Done const& done);
   Answer meaning_of(Request const& request, Response const& response) const;
   void throttle(Answer const& answer);
   void show_budget();

@@ -1,6 +1,7 @@
 #include "agents/simulate/truth.hpp"
 
 #include "streaming/fault.hpp"
+#include "streaming/log.hpp"
 
 #include <unistd.h>
 
@@ -56,7 +57,8 @@ void Truth::clear() {
 Truth::~Truth() {
   try {
     flush();
-  } catch (Fault const&) {  // Said before, where it could still be told.
+  } catch (Fault const& fault) {
+    log::error("the truth file is not complete", {{"error", fault.what()}});
   }
 }
 
