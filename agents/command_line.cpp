@@ -179,7 +179,11 @@ Command const& find_command(std::string const& name, std::vector<Command const*>
     if (command->name == name) return *command;
     known.push_back(command->name);
   }
-  throw UsageError{(name.starts_with('-') ? "unknown flag " : "unknown command ") + name + suggestion(name, known)};
+  if (!name.starts_with('-')) throw UsageError{"unknown command " + name + suggestion(name, known)};
+  auto const near = nearest(name, {"--help", "--version"});
+  throw UsageError{near.empty()
+                       ? "flag " + name + " has no command before it: write penstock COMMAND [FLAG...] (`penstock --help`)"
+                       : "unknown flag " + name + "; did you mean " + near + "?"};
 }
 
 void take(options::option const& found, CommandLine& line, std::vector<SettingFlag> const& settings) {
@@ -300,7 +304,7 @@ std::vector<std::pair<std::string, std::vector<Row>>> flag_groups(Command const&
   own.push_back(
       {"--config FILE", "The configuration file (default: the one that PENSTOCK_CONFIG names, else penstock.toml here)"});
   own.push_back({"--help", "This text"});
-  groups.emplace_back("Flags", std::move(own));
+  groups.emplace_back("Flags:", std::move(own));
 
   auto const flags = setting_flags(command);
   for (auto const& section : sections_of(command)) {
@@ -380,7 +384,7 @@ std::string help_text(Command const& command) {
   for (auto const& [title, rows] : groups) left = std::max(left, left_width_of(rows));
   for (auto const& [title, rows] : groups) {
     out += '\n';
-    append_wrapped(out, title + ':', 2, 0);
+    append_wrapped(out, title, 2, 0);
     append_rows(out, rows, left);
   }
   out += "\nExample:\n";

@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t wanted_max = 1'000;
+constexpr std::size_t left_open_max = 1'000;
+constexpr auto asked_from = 1h;  // What was opened longer ago is not asked for again after a restart.
 constexpr std::size_t deliveries_max = 1'000;
 constexpr auto follow_every = 50ms;
 constexpr auto tell_every = 10s;
@@ -24,12 +26,13 @@ bool same(Gap const& left, Gap const& right) {
 }  // namespace
 
 GapFollower::GapFollower(Publishing& publishing, Fetcher& fetcher, Consumer& gaps)
-    : publishing_{publishing}, fetcher_{fetcher}, gaps_{gaps} {}
+    : publishing_{publishing}, fetcher_{fetcher}, gaps_{gaps}, began_{publishing.clock.now()} {}
 
 void GapFollower::follow() {
   auto const now = publishing_.clock.steady();
   if (now < follow_at_) return;
   gaps_.poll(deliveries_, deliveries_max, 0ms);
+  caught_up_ = deliveries_.empty();
   // A full batch means that there is more, which may well close what this one opens.
   follow_at_ = deliveries_.size() < deliveries_max ? now + follow_every : now;
   for (auto const& delivery : deliveries_)
@@ -38,13 +41,12 @@ void GapFollower::follow() {
 }
 
 bool GapFollower::is_ours(Gap const& gap) const {
-  // `*` is a whole connection: what each symbol then misses is a gap of its own.
-  return gap.source == publishing_.provider.name() && gap.symbol != "*" && gap.channel != "*" &&
-         std::ranges::contains(publishing_.subscription.symbols, gap.symbol);
+  return gap.source == publishing_.provider.name() && std::ranges::contains(publishing_.subscription.symbols, gap.symbol);
 }
 
 void GapFollower::learn(Gap gap) {
-  if (!is_ours(gap)) return;
+  if (gap.source == publishing_.provider.name() && gap.symbol == "*") return learn_connection(std::move(gap));
+  if (!is_ours(gap) || gap.time < began_ - asked_from) return;
   auto const known = std::ranges::find_if(wanted_, [&](auto const& wanted) { return same(wanted.gap, gap); });
   if (gap.state != GapState::open) {
     if (known != wanted_.end()) drop(known);
@@ -53,6 +55,24 @@ void GapFollower::learn(Gap gap) {
   } else if (auto requests = publishing_.provider.backfill(gap, publishing_.subscription); !requests.empty()) {
     wanted_.push_back({.gap = std::move(gap), .requests = std::move(requests), .not_before = publishing_.clock.steady()});
     make_room();
+  }
+}
+
+// `*` is a whole connection: what each symbol then misses is a gap of its own. Its StreamConnection closes it, unless its
+// process ended before.
+void GapFollower::learn_connection(Gap gap) {
+  std::erase_if(left_open_, [&](auto const& known) { return same(known, gap); });
+  if (gap.state != GapState::open || gap.time >= began_) return;
+  if (left_open_.size() == left_open_max) left_open_.erase(left_open_.begin());
+  left_open_.push_back(std::move(gap));
+}
+
+void GapFollower::close_left_open() {
+  if (!caught_up_) return;  // What comes next may close them.
+  for (auto& gap : std::exchange(left_open_, {})) {
+    gap.to_time = publishing_.clock.now();
+    gap.state = GapState::filled;
+    publishing_.publish(std::move(gap));
   }
 }
 

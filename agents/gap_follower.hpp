@@ -19,6 +19,8 @@ class GapFollower {
   void follow();
   /// Starts what may start: one request at a time for each gap.
   void start_due();
+  /// The connections are back: tells that those lost by an earlier publisher, which ended before it could tell, are filled.
+  void close_left_open();
 
  private:
   using Instant = std::chrono::steady_clock::time_point;
@@ -33,6 +35,7 @@ class GapFollower {
   };
 
   void learn(Gap gap);
+  void learn_connection(Gap gap);
   void ask_again(Wanted& wanted, Gap gap);
   void drop(std::list<Wanted>::iterator wanted);
   void make_room();
@@ -43,8 +46,11 @@ class GapFollower {
   Publishing& publishing_;
   Fetcher& fetcher_;
   Consumer& gaps_;
+  Time began_;
   // Changes.
-  std::list<Wanted> wanted_;  ///< oldest first; a list, since requests that run refer to them
+  std::list<Wanted> wanted_;    ///< oldest first; a list, since requests that run refer to them
+  std::vector<Gap> left_open_;  ///< lost connections of earlier publishers, oldest first
+  bool caught_up_ = false;      ///< nothing came last time
   Instant follow_at_{}, tell_at_{};
   std::int64_t dropped_ = 0;
   std::vector<Delivery> deliveries_;

@@ -1,5 +1,7 @@
 #include "agents/progress.hpp"
 
+#include "streaming/json.hpp"
+
 #include <simdjson.h>
 
 #include <algorithm>
@@ -72,7 +74,8 @@ void append_object(std::string& out, std::map<std::string, double> const& values
   out += '{';
   for (auto const& [name, value] : values) {
     if (out.back() != '{') out += ',';
-    out += '"' + name + "\":" + whole(value);
+    append_json_string(out, name);
+    out += ':' + whole(value);
   }
   out += '}';
 }
@@ -136,8 +139,9 @@ std::string Progress::json(std::vector<AgentReport> const& reports, Instant now)
   for (auto const& report : reports) {
     if (out.back() != '[') out += ',';
     auto const sound = !parsed(report.status).metrics.empty() || parsed(report.status).rss_bytes > 0;
-    out += "{\"name\":\"" + report.name + "\",\"state\":\"" + report.state + "\",\"pid\":" + std::to_string(report.pid) +
-           ",\"restarts\":" + std::to_string(report.restarts) + ",\"status\":" + (sound ? report.status : "null") + '}';
+    out += "{\"name\":" + json_string(report.name) + ",\"state\":" + json_string(report.state) +
+           ",\"pid\":" + std::to_string(report.pid) + ",\"restarts\":" + std::to_string(report.restarts) +
+           ",\"status\":" + (sound ? report.status : "null") + '}';
   }
   out += "],\"written\":";
   append_object(out, totals_.written);

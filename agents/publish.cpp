@@ -7,6 +7,7 @@
 #include "agents/stream_connection.hpp"
 #include "streaming/fault.hpp"
 
+#include <algorithm>
 #include <list>
 
 namespace penstock {
@@ -52,6 +53,7 @@ void run_publish(Provider const& provider, Subscription const& subscription, Pub
         gap_follower.follow();
         gap_follower.start_due();
         for (auto& stream : streams) stream.step();
+        if (std::ranges::all_of(streams, &StreamConnection::was_open)) gap_follower.close_left_open();
       }
       // A full queue leaves everything outside where it is: TCP then tells the provider to wait.
       client.run(queue.open() ? options.turn : options.turn / 4, queue.open());

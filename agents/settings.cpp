@@ -3,6 +3,10 @@
 #include "agents/provider.hpp"
 #include "schemas/kinds.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <ranges>
+
 namespace penstock {
 
 namespace {
@@ -12,6 +16,12 @@ constexpr std::int64_t a_day_ms = 86'400'000;
 
 Setting text(std::string key, std::string fallback, std::string help) {
   return {.key = std::move(key), .type = Type::text, .fallback = std::move(fallback), .help = std::move(help)};
+}
+Setting text_of(std::string key, std::string fallback, std::string form, bool (*has_form)(std::string_view), std::string help) {
+  auto setting = text(std::move(key), std::move(fallback), std::move(help));
+  setting.form = std::move(form);
+  setting.has_form = has_form;
+  return setting;
 }
 Setting secret(std::string key, std::string help) {
   return {.key = std::move(key), .type = Type::text, .help = std::move(help), .secret = true};
@@ -42,12 +52,41 @@ Setting choice(std::string key, std::string fallback, std::string help, std::vec
           .choices = std::move(choices)};
 }
 
+// host, host:port, [::1]:port, and before them librdkafka's SSL:// and the like.
+bool is_broker(std::string_view text) {
+  if (auto const scheme = text.find("://"); scheme != text.npos) {
+    if (!std::ranges::all_of(text.substr(0, scheme), [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; })) return false;
+    text.remove_prefix(scheme + 3);
+  }
+  auto const colon = text.starts_with('[') ? text.find(':', std::min(text.size(), text.find(']'))) : text.find(':');
+  auto const host = text.substr(0, colon);
+  if (host.empty() || host.find_first_of(" \t/@") != host.npos) return false;
+  if (colon == text.npos) return true;
+  auto const number = text.substr(colon + 1);
+  unsigned port = 0;
+  auto const [end, error] = std::from_chars(number.data(), number.data() + number.size(), port);
+  return error == std::errc{} && end == number.data() + number.size() && port >= 1 && port <= 65'535;
+}
+
+bool are_brokers(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(std::views::split(text, ','), [](auto const part) {
+    std::string_view broker{part};
+    while (broker.starts_with(' ')) broker.remove_prefix(1);
+    while (broker.ends_with(' ')) broker.remove_suffix(1);
+    return is_broker(broker);
+  });
+}
+
+// Empty: the provider's own.
+bool is_http_url(std::string_view text) { return text.empty() || text.starts_with("http://") || text.starts_with("https://"); }
+bool is_websocket_url(std::string_view text) { return text.empty() || text.starts_with("ws://") || text.starts_with("wss://"); }
+
 std::vector<std::string> kinds() { return {kind_names.begin(), kind_names.end()}; }
 
 std::vector<Setting> made() {
   std::vector<Setting> all{
-      text("kafka.brokers", "127.0.0.1:9092",
-           "Where the log is: host:port, several separated by commas. Example: redpanda-0:9092,redpanda-1:9092"),
+      text_of("kafka.brokers", "127.0.0.1:9092", "host:port, several separated by commas", are_brokers,
+              "Where the log is: host:port, several separated by commas. Example: redpanda-0:9092,redpanda-1:9092"),
       boolean("kafka.transactions", true,
               "Output and offsets move together. false: for brokers that have no transactions (the embedded one)"),
       integer("kafka.pace_bytes_max", 0, 0, 1'000'000'000'000,
@@ -58,7 +97,7 @@ std::vector<Setting> made() {
       integer("kafka.replication", 1, 1, 100, "Copies of each topic that penstock makes; 3 where there are three brokers"),
       list("kafka.properties", "",
            "More properties of librdkafka, name=value each. Example: security.protocol=ssl,ssl.ca.location=/etc/ssl/kafka.pem. "
-           "Passwords belong into the file or the variable, not on the command line"),
+           "Secrets belong into the file or the variable, not on the command line"),
 
       text("database.url", "postgresql://penstock@127.0.0.1:5432/penstock",
            "Where TimescaleDB is, as a libpq URL. Example: postgresql://penstock@db:5432/penstock?sslmode=verify-full"),
@@ -78,8 +117,10 @@ std::vector<Setting> made() {
            {"1m", "5m", "1h", "1d", "1w", "1M"}),
       integer("publish.*.poll_interval_ms", 0, 0, a_day_ms,
               "Milliseconds between two polls of the same thing; 0: the provider's default. Example: 60000"),
-      text("publish.*.http_url", "", "Base URL of its HTTP interface; empty: the provider's own. Example: http://127.0.0.1:8080"),
-      text("publish.*.websocket_url", "", "Base URL of its websocket; empty: the provider's own. Example: ws://127.0.0.1:8080"),
+      text_of("publish.*.http_url", "", "a URL that begins with http:// or https://", is_http_url,
+              "Base URL of its HTTP interface; empty: the provider's own. Example: http://127.0.0.1:8080"),
+      text_of("publish.*.websocket_url", "", "a URL that begins with ws:// or wss://", is_websocket_url,
+              "Base URL of its websocket; empty: the provider's own. Example: ws://127.0.0.1:8080"),
       secret("publish.*.api_key", "key for providers that want one"),
       text("publish.*.ca_file", "",
            "File with the certificates to trust (PEM); empty: the system's. Example: /etc/ssl/private-ca.pem"),

@@ -186,7 +186,8 @@ class Store {
     auto const letter = dead_letter(delivery, why, "store", clock_.now());
     while (!dead_letters_.produce(dead_letter_topic(topic), letter)) {
       // Stopped before the broker took it: the batch must not be written, it is read again next time.
-      if ((letters_lost_ = stop_.stop_requested())) return;
+      letters_lost_ = stop_.stop_requested();
+      if (letters_lost_) return;
       dead_letters_.poll(poll_wait);
     }
     letters_pending_ = true;

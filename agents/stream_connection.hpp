@@ -20,6 +20,8 @@ class StreamConnection {
 
   /// Does what can be done now; never waits. Frames are taken only while the queue is open.
   void step();
+  /// Since this process began.
+  bool was_open() const { return !connection_.empty(); }
 
  private:
   using Instant = std::chrono::steady_clock::time_point;

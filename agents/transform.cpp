@@ -1,5 +1,6 @@
 #include "agents/transform.hpp"
 
+#include "agents/catalogue_follower.hpp"
 #include "agents/transform/pipeline.hpp"
 #include "agents/transform_output.hpp"
 #include "streaming/backoff.hpp"
@@ -25,11 +26,9 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t poll_count_max = 5'000;
 constexpr milliseconds idle_wait{50};
-constexpr milliseconds catalogue_quiet{300};  // Nothing for so long at its end: the catalogue is read.
-constexpr milliseconds catalogue_limit{30'000};
-constexpr milliseconds catalogue_every{100};
 constexpr std::size_t waiting_bytes_max = 8 << 20;  // Of a partition that waits for its instruments; more: it is paused.
 constexpr std::size_t delivery_overhead_bytes = 1000;
+constexpr int behind_factor = 10;
 constexpr milliseconds backoff_first{250}, backoff_most{5'000};
 
 /// One input partition that is ours.
@@ -83,20 +82,20 @@ class Transform {
             Metrics& metrics, std::stop_token const& stop)
       : consumer_{consumer},
         exchange_{exchange},
-        catalogue_topic_{catalogue_topic},
         clock_{clock},
         options_{options},
         metrics_{metrics},
         stop_{stop},
+        instruments_{catalogue_topic, clock},
         output_{exchange, clock} {}
 
   void run() {
-    read_catalogue();
+    instruments_.read(stop_);
     consumer_.subscribe(topics(), [this](Assignment const& change) { return reassign(change); });
     stepped_ = clock_.steady();
     while (!stop_.stop_requested()) {
       try {
-        follow_catalogue();
+        instruments_.follow();
         take();
         look_again();
         let_time_pass();
@@ -196,9 +195,11 @@ class Transform {
     if (!interval_since_ && !share.counts.empty()) interval_since_ = clock_.steady();
   }
 
+  // Behind, it is throughput that counts: a commit costs the same for few frames as for many.
   bool interval_is_over() const {
-    return interval_since_ &&
-           (frames_ >= options_.commit_count_max || clock_.steady() - *interval_since_ >= options_.commit_after);
+    if (!interval_since_) return false;
+    auto const most = has_read_all_ ? options_.commit_after : behind_factor * options_.commit_after;
+    return frames_ >= options_.commit_count_max || clock_.steady() - *interval_since_ >= most;
   }
 
   // Records, letters and the ledger first; with them, last, the offsets that they were made from.
@@ -255,50 +256,7 @@ class Transform {
 
   // ---- Symbols.
 
-  void read_catalogue() {
-    auto const began = clock_.steady();
-    catalogue_changed_ = began;
-    while (!stop_.stop_requested() && clock_.steady() - began < catalogue_limit) {
-      if (poll_catalogue(catalogue_quiet))
-        catalogue_changed_ = clock_.steady();
-      else if (catalogue_topic_.lag_records() == 0 && clock_.steady() - catalogue_changed_ >= catalogue_quiet)
-        break;
-    }
-    catalogue_version_ = catalogue_.version();
-  }
-
-  void follow_catalogue() {
-    auto const now = clock_.steady();
-    if (now >= catalogue_next_) {
-      catalogue_next_ = now + catalogue_every;
-      while (poll_catalogue(milliseconds{0})) {
-      }
-    }
-    if (catalogue_version_ == catalogue_.version()) return;
-    catalogue_version_ = catalogue_.version();
-    catalogue_changed_ = now;
-  }
-
-  bool poll_catalogue(milliseconds wait) {
-    batch_.clear();
-    catalogue_topic_.poll(batch_, poll_count_max, wait);
-    for (auto const& delivery : batch_) {
-      auto const record = parse_record(Instrument::kind, delivery.value);
-      if (!record)
-        log::warning("an instrument cannot be read",
-                     {{"topic", std::string{delivery.position.topic}}, {"error", record.error().detail}});
-      else if (auto const* instrument = std::get_if<Instrument>(&*record))
-        catalogue_.add(*instrument);
-    }
-    bool const found = !batch_.empty();
-    batch_.clear();
-    return found;
-  }
-
-  // Instruments come by the thousand: the first few are not the catalogue.
-  bool is_complete(Share const& share) const {
-    return !catalogue_.empty(share.provider.name()) && clock_.steady() - catalogue_changed_ >= catalogue_quiet;
-  }
+  bool is_complete(Share const& share) const { return instruments_.is_complete(share.provider.name()); }
 
   void begin_waiting(Share& share) {
     log::info("waiting for the instruments of this provider",
@@ -364,7 +322,7 @@ class Transform {
       auto const found = committed.find(partition);
       auto const from = found == committed.end() ? Offset{0} : found->second;
       shares_.erase(partition);
-      shares_.try_emplace(partition, partition, provider_of(partition.topic), catalogue_,
+      shares_.try_emplace(partition, partition, provider_of(partition.topic), instruments_.catalogue(),
                           Pipeline::Options{.window_records = options_.window_records, .hold = options_.hold}, from);
       if (found != committed.end())
         starts[partition] = Offset{std::max<std::int64_t>(0, to_integer(from) - options_.window_records)};
@@ -394,41 +352,45 @@ class Transform {
   // Nothing of the interval counts: give it up, and make all state anew from what is committed.
   void start_over(Fault const& fault) {
     if (fault.kind() != Fault::Kind::transient) throw fault;
+    give_up_interval();
     log::warning("starting over from the committed offsets", {{"error", fault.what()}});
     metrics_.retried({{"reason", "broker"}}).Increment();
-    while (!stop_.stop_requested()) {
+    do {
       clock_.sleep(backoff_.next(), stop_);
       try {
         exchange_.abort();
-        rewind();
+        if (!stop_.stop_requested()) rewind();
         return;
       } catch (Fault const& again) {
         if (again.kind() != Fault::Kind::transient) throw;
         metrics_.retried({{"reason", "broker"}}).Increment();
       }
-    }
+    } while (!stop_.stop_requested());
+  }
+
+  void give_up_interval() {
+    interval_since_.reset();
+    frames_ = 0;
   }
 
   void rewind() {
     auto const assigned = consumer_.assigned();
     auto starts = begin_shares(assigned);
     for (auto const& partition : assigned) starts.try_emplace(partition, Offset{0});
-    interval_since_.reset();
-    frames_ = 0;
     failed_handover_.reset();
     consumer_.seek(starts);
     consumer_.resume(assigned);
     stepped_ = clock_.steady();
   }
 
-  // What is not committed in time is read again by whoever comes next.
+  // What is not committed in time is read again by whoever comes next; a transaction that is still
+  // open, or in doubt, is settled by them, too.
   void finish() {
     try {
       if (interval_since_) commit();
     } catch (Fault const& fault) {
       log::warning("the last interval was given up; it is read again next time", {{"error", fault.what()}});
-      exchange_.abort();
-      interval_since_.reset();
+      give_up_interval();
     }
     consumer_.close();
   }
@@ -436,14 +398,13 @@ class Transform {
   // Set once.
   Consumer& consumer_;
   Exchange& exchange_;
-  Consumer& catalogue_topic_;
   Clock& clock_;
   TransformOptions const& options_;
   Metrics& metrics_;
   std::stop_token const& stop_;
 
   // Changes in the loop.
-  Catalogue catalogue_;
+  CatalogueFollower instruments_;
   Output output_;
   Silence silence_;
   std::map<TopicPartition, Share> shares_;
@@ -454,8 +415,6 @@ class Transform {
   std::optional<SteadyTime> interval_since_;  ///< something is to be committed since then
   std::size_t frames_ = 0;                    ///< of the interval
   SteadyTime stepped_{};
-  std::uint64_t catalogue_version_ = 0;
-  SteadyTime catalogue_changed_{}, catalogue_next_{};
   std::optional<Fault> failed_handover_;
   Backoff backoff_{backoff_first, backoff_most};
 };

@@ -15,7 +15,7 @@ struct Candle : Common {
   Decimal volume;  ///< in base; absent where the provider gives none
   Decimal quote_volume;
   std::optional<std::int64_t> trades;  ///< how many
-  bool closed{};  ///< false: may still change
+  bool closed{};                       ///< false: may still change
 
   static constexpr auto fields_of() {
     return std::tuple{required("interval", &Candle::interval),

@@ -13,11 +13,11 @@ struct Gap : Common {
   static constexpr int version = 1;
   static constexpr Conflict conflict = Conflict::later_wins;
 
-  std::string channel;  ///< the raw header's; *: the whole connection
+  std::string channel;                        ///< the raw header's; *: the whole connection
   std::optional<std::int64_t> from_sequence;  ///< first missing
-  std::optional<std::int64_t> to_sequence;  ///< last missing, inclusive
-  Time from_time{};  ///< of the last record seen before
-  Time to_time{};  ///< of the first record seen after
+  std::optional<std::int64_t> to_sequence;    ///< last missing, inclusive
+  Time from_time{};                           ///< of the last record seen before
+  Time to_time{};                             ///< of the first record seen after
   GapCause cause{};
   GapState state{};
 

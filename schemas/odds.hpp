@@ -22,16 +22,11 @@ struct Odds : Common {
   Decimal implied_probability;
 
   static constexpr auto fields_of() {
-    return std::tuple{required("event_id", &Odds::event_id),
-                      required("event", &Odds::event),
-                      required("sport", &Odds::sport),
-                      optional("starts_at", &Odds::starts_at),
-                      required("bookmaker", &Odds::bookmaker),
-                      required("market", &Odds::market),
-                      required("outcome", &Odds::outcome),
-                      optional("point", &Odds::point),
-                      required("price", &Odds::price),
-                      required("implied_probability", &Odds::implied_probability)};
+    return std::tuple{required("event_id", &Odds::event_id),   required("event", &Odds::event),
+                      required("sport", &Odds::sport),         optional("starts_at", &Odds::starts_at),
+                      required("bookmaker", &Odds::bookmaker), required("market", &Odds::market),
+                      required("outcome", &Odds::outcome),     optional("point", &Odds::point),
+                      required("price", &Odds::price),         required("implied_probability", &Odds::implied_probability)};
   }
   static constexpr std::string_view identity[] = {"source", "symbol", "bookmaker", "time"};
   friend bool operator==(Odds const&, Odds const&) = default;

@@ -10,7 +10,8 @@ struct Option : Common {
   static constexpr int version = 1;
   static constexpr Conflict conflict = Conflict::append;
 
-  Decimal bid, bid_amount, ask, ask_amount, last, mark, bid_iv, ask_iv, mark_iv, delta, gamma, vega, theta, rho, underlying_price, open_interest, volume;
+  Decimal bid, bid_amount, ask, ask_amount, last, mark, bid_iv, ask_iv, mark_iv, delta, gamma, vega, theta, rho, underlying_price,
+      open_interest, volume;
 
   static constexpr auto fields_of() {
     return std::tuple{optional("bid", &Option::bid),

@@ -15,9 +15,7 @@ struct Stat : Common {
   std::string unit;
 
   static constexpr auto fields_of() {
-    return std::tuple{required("name", &Stat::name),
-                      required("value", &Stat::value),
-                      required("unit", &Stat::unit)};
+    return std::tuple{required("name", &Stat::name), required("value", &Stat::value), required("unit", &Stat::unit)};
   }
   static constexpr std::string_view identity[] = {"source", "symbol", "name", "time"};
   friend bool operator==(Stat const&, Stat const&) = default;

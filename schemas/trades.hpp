@@ -15,9 +15,7 @@ struct Trade : Common {
   Decimal price, amount;
 
   static constexpr auto fields_of() {
-    return std::tuple{required("id", &Trade::id),
-                      required("side", &Trade::side),
-                      required("price", &Trade::price),
+    return std::tuple{required("id", &Trade::id), required("side", &Trade::side), required("price", &Trade::price),
                       required("amount", &Trade::amount)};
   }
   static constexpr std::string_view identity[] = {"source", "symbol", "id"};

@@ -17,11 +17,8 @@ struct Venue : Common {
   std::string currency;
 
   static constexpr auto fields_of() {
-    return std::tuple{required("code", &Venue::code),
-                      required("name", &Venue::name),
-                      optional("country", &Venue::country),
-                      optional("timezone", &Venue::timezone),
-                      optional("currency", &Venue::currency)};
+    return std::tuple{required("code", &Venue::code), required("name", &Venue::name), optional("country", &Venue::country),
+                      optional("timezone", &Venue::timezone), optional("currency", &Venue::currency)};
   }
   static constexpr std::string_view identity[] = {"source", "code"};
   friend bool operator==(Venue const&, Venue const&) = default;

@@ -111,16 +111,31 @@ std::string secret_in(std::string const& path, std::string const& key, std::stri
   return secret;
 }
 
-// Passwords also hide inside URLs (postgresql://user:password@host) and lists of name=value.
-void redact_inner(std::string const& text) {
+// Passwords also hide inside URLs (postgresql://user:password@host, …?password=…) and lists of name=value.
+Words secrets_in(std::string const& text) {
+  Words found;
   auto const scheme = text.find("://");
   auto const at = scheme == text.npos ? text.npos : text.rfind('@');
   auto const colon = at == text.npos ? text.npos : text.find(':', scheme + 3);
-  if (colon < at) log::redact(text.substr(colon + 1, at - colon - 1));
+  if (colon < at) found.push_back(text.substr(colon + 1, at - colon - 1));
   auto const equals = text.find('=');
-  if (equals == text.npos) return;
-  for (std::string_view const word : {"password", "secret", "passphrase", ".pem"})
-    if (text.substr(0, equals).contains(word)) log::redact(text.substr(equals + 1));
+  auto const name = std::string_view{text}.substr(0, equals == text.npos ? 0 : equals);
+  if (std::ranges::any_of(std::array{"password", "secret", "passphrase", "key.pem"},
+                          [&](auto word) { return name.contains(word); }))
+    found.push_back(text.substr(equals + 1));
+  constexpr std::string_view inner = "password=";
+  for (auto from = text.find(inner); from != text.npos; from = text.find(inner, from + 1))
+    found.push_back(text.substr(from + inner.size(), text.find_first_of("& ", from) - from - inner.size()));
+  std::erase(found, "");
+  return found;
+}
+
+void hide_inner(std::string const& text, std::string const& key, std::string const& origin, bool flag) {
+  auto const secrets = secrets_in(text);
+  for (auto const& secret : secrets) log::redact(secret);
+  if (flag && !secrets.empty())
+    throw UsageError{origin + ": a secret on the command line can be read by everybody on this machine; use the variable " +
+                     variable_name(key) + " or the configuration file"};
 }
 
 [[noreturn]] void refuse(Setting const& setting, std::string const& key, std::string const& found, std::string const& origin) {
@@ -130,7 +145,9 @@ void redact_inner(std::string const& text) {
 void check_text(Setting const& setting, std::string const& key, std::string const& text, Words const& items,
                 std::string const& origin) {
   switch (setting.type) {
-    case Setting::Type::text: return;
+    case Setting::Type::text:
+      if (setting.has_form != nullptr && !setting.has_form(text)) refuse(setting, key, in_quotes(text), origin);
+      return;
     case Setting::Type::boolean:
       if (text != "true" && text != "false") refuse(setting, key, in_quotes(text), origin);
       return;
@@ -156,7 +173,7 @@ std::string spelled(toml::node const& node) {
   std::ostringstream out;
   node.visit([&](auto const& value) {
     if constexpr (toml::is_array<decltype(value)>)
-      out << "a list";
+      out << "a list with something else than text";
     else if constexpr (toml::is_table<decltype(value)>)
       out << "a table";
     else if constexpr (toml::is_string<decltype(value)>)
@@ -201,7 +218,7 @@ toml::table parsed(std::string const& path) {
   std::ifstream in{path};
   if (!in || std::filesystem::is_directory(path))
     throw UsageError{"cannot read the configuration file " + path + ": " +
-                     (errno != 0 ? std::strerror(errno) : "it is a folder")};
+                     (errno != 0 ? std::strerror(errno) : "it is a folder") + "; name another with --config or PENSTOCK_CONFIG"};
   try {
     return toml::parse(in, path);
   } catch (toml::parse_error const& error) {
@@ -242,7 +259,7 @@ std::string suggestion(std::string_view word, Words const& known) {
 
 std::string allowed(Setting const& setting) {
   switch (setting.type) {
-    case Setting::Type::text: return "text";
+    case Setting::Type::text: return setting.form.empty() ? "text" : setting.form;
     case Setting::Type::boolean: return "true or false";
     case Setting::Type::integer:
       return "a whole number from " + std::to_string(setting.least) + " to " + std::to_string(setting.most);
@@ -383,6 +400,11 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, Words& sec
     return std::ranges::any_of(known_sections, [&](auto const& known) { return covers(known, key); });
   };
 
+  // [publish] itself, whose sections have names: [publish.binance].
+  auto const has_named_sections = [&](std::string const& section) {
+    return !section.empty() && known_sections.contains(section + ".*");
+  };
+
   auto const read_table = [&](auto const& self, toml::table const& table, std::string const& prefix) -> void {
     for (auto const& [name, node] : table) {
       auto const key = prefix.empty() ? std::string{name.str()} : prefix + '.' + std::string{name.str()};
@@ -396,7 +418,17 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, Words& sec
       auto const secret_file = key.ends_with(file_suffix) ? find(key.substr(0, key.size() - file_suffix.size())) : nullptr;
       auto const setting = find(key);
       if (setting == nullptr && (secret_file == nullptr || !secret_file->secret)) {
+        if (has_named_sections(prefix) || has_named_sections(key)) {
+          auto const section = has_named_sections(prefix) ? prefix : key;
+          throw UsageError{origin + ": [" + section + "] has no keys of its own; write [" + section +
+                           ".NAME] and the keys below, where NAME is one of " + joined(names_)};
+        }
         if (is_section(key)) throw UsageError{origin + ": " + key + " is a section; write [" + key + "] and its keys below"};
+        if (prefix.empty() && !node.is_table())
+          for (auto const& one : settings_)
+            if (last_part(one.key) == key)
+              throw UsageError{origin + ": the key " + key + " stands outside of a section; write it below [" +
+                               replaced(section_of(one.key), "*", names_.empty() ? "NAME" : names_.front()) + "]"};
         if (prefix.empty() || node.is_table()) {
           Words known;
           for (auto const& section : known_sections)
@@ -505,10 +537,12 @@ void ConfigLoader::add(Source const& source, Config& config) const {
     }
     auto items = setting->type != Setting::Type::list ? Words{} : raw.items ? *raw.items : split(text, ',');
     if (raw.items) text = joined(items, ",");
-    check_text(*setting, key, text, items, raw.origin);
     if (setting->secret) log::redact(text);
-    redact_inner(text);
-    for (auto const& item : items) redact_inner(item);
+    if (!setting->secret) {
+      hide_inner(text, key, raw.origin, raw.flag);
+      for (auto const& item : items) hide_inner(item, key, raw.origin, raw.flag);
+    }
+    check_text(*setting, key, text, items, raw.origin);
     config.values_[key] = {.text = std::move(text), .items = std::move(items), .origin = raw.origin, .flag = raw.flag};
   }
 }

@@ -20,11 +20,13 @@ struct Setting {
   enum class Type : std::uint8_t { text, integer, boolean, list, choice };
   std::string key;  ///< dotted; `*` stands for one of a section's names
   Type type = Type::text;
-  std::string fallback;              ///< default, as text; lists separated by commas
-  std::string help;                  ///< with the unit; of a secret: what it is, "password for database.url"
-  std::int64_t least = 0, most = 0;  ///< of integers, inclusive
-  std::vector<std::string> choices;  ///< of choices, and of lists with a closed set
-  bool secret = false;               ///< never on the command line: variable, file, or <key>_file naming a file that holds it
+  std::string fallback;                          ///< default, as text; lists separated by commas
+  std::string help;                              ///< with the unit; of a secret: what it is, "password for database.url"
+  std::int64_t least = 0, most = 0;              ///< of integers, inclusive
+  std::vector<std::string> choices;              ///< of choices, and of lists with a closed set
+  std::string form;                              ///< of texts: what is allowed, in words; "host:port, …"
+  bool (*has_form)(std::string_view) = nullptr;  ///< of texts: nothing, any text will do
+  bool secret = false;  ///< never on the command line: variable, file, or <key>_file naming a file that holds it
 };
 
 class Config {

@@ -1,6 +1,7 @@
 #include "streaming/log.hpp"
 
 #include "streaming/fault.hpp"
+#include "streaming/json.hpp"
 #include "streaming/time.hpp"
 
 #include <spdlog/logger.h>
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -56,29 +56,6 @@ bool needs_quotes(std::string_view text) {
          std::ranges::any_of(text, [](unsigned char c) { return c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7f; });
 }
 
-// The escapes of JSON; logfmt readers know the same ones.
-void append_quoted(std::string& out, std::string_view text) {
-  out += '"';
-  for (char const c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          std::array<char, 8> escape{};
-          std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-          out += escape.data();
-        } else {
-          out += c;
-        }
-    }
-  }
-  out += '"';
-}
-
 class Line {
  public:
   explicit Line(Format format) : format_{format} {}
@@ -87,16 +64,16 @@ class Line {
     auto const shown = redacted(std::string{value});
     if (format_ == Format::json) {
       text_ += text_.empty() ? '{' : ',';
-      append_quoted(text_, key);
+      append_json_string(text_, key);
       text_ += ':';
-      append_quoted(text_, shown);
+      append_json_string(text_, shown);
       return;
     }
     if (!text_.empty()) text_ += ' ';
     std::ranges::transform(key, std::back_inserter(text_), [](char c) { return needs_quotes({&c, 1}) ? '_' : c; });
     text_ += '=';
-    if (needs_quotes(shown))
-      append_quoted(text_, shown);
+    if (needs_quotes(shown))  // The escapes of JSON: logfmt readers know the same ones.
+      append_json_string(text_, shown);
     else
       text_ += shown;
   }

@@ -23,8 +23,8 @@ class Producer {
   /// Returns when every record so far is acknowledged; throws a transient Fault when that takes longer than `limit`.
   virtual void flush(std::chrono::milliseconds limit) = 0;
 
-  virtual std::size_t queued_records() const = 0;   ///< not yet acknowledged
-  virtual std::int64_t written_total() const = 0;   ///< acknowledged since start
+  virtual std::size_t queued_records() const = 0;  ///< not yet acknowledged
+  virtual std::int64_t written_total() const = 0;  ///< acknowledged since start
 };
 
 /// Output and the input it was made from move on together. With transactions: all of it or nothing is seen.

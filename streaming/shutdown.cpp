@@ -17,6 +17,7 @@ namespace penstock {
 namespace {
 
 using Steady = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds same_signal_max{300};
 
 sigset_t stop_signals() {
   sigset_t set;
@@ -91,7 +92,9 @@ void Shutdown::wait(std::stop_token const& end, std::chrono::milliseconds limit)
     ::poll(waiting.data(), waiting.size(), timeout);
     take_wake(wake_);
     auto const signalled = take_signal(signals_);
-    if (signalled && deadline) end_process("penstock: asked a second time; ended at once\n");
+    // One Ctrl-C may come twice at once: from the terminal, and from a program that passes it on.
+    bool const again = signalled && deadline && *deadline - Steady::now() < limit - same_signal_max;
+    if (again) end_process("penstock: asked a second time; ended at once\n");
     if (signalled) source.request_stop();
     if (!deadline && source.stop_requested()) deadline = Steady::now() + limit;
   }

@@ -16,19 +16,19 @@ namespace penstock {
 /// Rows of one table, already encoded as COPY text. Row i stands for deliveries[i] of the batch that made it.
 struct TableRows {
   std::string table;
-  Topic topic;                             ///< that the rows came from
-  std::string rows;                        ///< COPY text, lines
-  std::vector<std::size_t> ends;           ///< end of each row in `rows`
-  std::vector<std::size_t> deliveries;     ///< index of the delivery that each row came from
-  std::vector<Partition> partitions;       ///< of `topic`, for each row: the ledger counts per partition
-  std::vector<bool> backfill;              ///< write by anti-join on identity
+  Topic topic;                          ///< that the rows came from
+  std::string rows;                     ///< COPY text, lines
+  std::vector<std::size_t> ends;        ///< end of each row in `rows`
+  std::vector<std::size_t> deliveries;  ///< index of the delivery that each row came from
+  std::vector<Partition> partitions;    ///< of `topic`, for each row: the ledger counts per partition
+  std::vector<bool> backfill;           ///< write by anti-join on identity
 };
 
 /// What goes into one database transaction.
 struct WriteBatch {
   std::vector<TableRows> tables;
-  Offsets from;  ///< per partition: the next_offset that must be found in the table (fencing)
-  Offsets to;    ///< and the one that is written
+  Offsets from;                                 ///< per partition: the next_offset that must be found in the table (fencing)
+  Offsets to;                                   ///< and the one that is written
   std::map<TopicPartition, std::int64_t> read;  ///< records per partition, for the ledger
   std::map<TopicPartition, std::int64_t> dead;  ///< of them dead-lettered before the write (malformed …)
 };
@@ -38,7 +38,7 @@ struct WriteResult {
     std::size_t delivery;
     Reject reject;
   };
-  std::vector<Bad> rejected;                 ///< rows that the database refuses for their data; the rest is committed
+  std::vector<Bad> rejected;                      ///< rows that the database refuses for their data; the rest is committed
   std::map<std::string, std::int64_t> written;    ///< rows per table
   std::map<std::string, std::int64_t> duplicate;  ///< rows that were there already, per table
   bool committed = true;  ///< false: there are rejected rows; make their dead letters durable, then call commit()
@@ -55,7 +55,8 @@ class Sink {
   /// Waits up to `wait` for the batch; nothing: still writing. Throws Fault: transient: nothing is written, start the
   /// same batch again; fatal: stop. A lost commit answer is resolved by looking at the offsets.
   virtual std::optional<WriteResult> finish(std::chrono::milliseconds wait) = 0;
-  /// Commits a batch that finish() answered with `committed` false. Blocks; throws as finish() does.
+  /// Commits a batch that finish() answered with `committed` false. Blocks, for a few seconds at most; throws as finish() does. A
+  /// lost answer is resolved when the same batch is started again.
   virtual void commit() = 0;
 };
 

@@ -324,9 +324,9 @@ class FakeExchange final : public Exchange {
  public:
   explicit FakeExchange(Trace* trace = nullptr) : trace_{trace} {}
 
-  std::deque<Fault> produce_faults, commit_faults;  ///< thrown by the next calls
-  std::vector<Produced> open;                       ///< of the running interval
-  std::vector<Produced> committed;                  ///< durable, in order
+  std::deque<Fault> produce_faults, commit_faults, abort_faults;  ///< thrown by the next calls
+  std::vector<Produced> open;                                     ///< of the running interval
+  std::vector<Produced> committed;                                ///< durable, in order
   std::vector<Offsets> commits;
   std::size_t aborts = 0;
 
@@ -351,6 +351,7 @@ class FakeExchange final : public Exchange {
   }
   void abort() override {
     note("abort");
+    throw_next(abort_faults);
     open.clear();
     ++aborts;
   }

@@ -3,17 +3,17 @@
 
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
-#include "agents/provider.hpp"
+#include "agents/operate/reach.hpp"
+#include "agents/subscription.hpp"
 #include "agents/topic_plan.hpp"
 #include "schemas/texts.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/json.hpp"
 #include "streaming/kafka/topics.hpp"
 #include "streaming/log.hpp"
 #include "streaming/postgres/migrations.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -38,12 +38,6 @@ std::string check_topics(Config const& config) {
                (differences[i].detail.empty() ? "" : " (" + differences[i].detail + ')');
   if (differences.size() > shown) missing += " and " + std::to_string(differences.size() - shown) + " more";
   throw Fault{Fault::Kind::fatal, missing + ": run `penstock topics apply`"};
-}
-
-std::unique_ptr<postgres::Connection> connected(postgres::Settings const& settings, std::stop_token const& stop) try {
-  return std::make_unique<postgres::Connection>(settings, stop);
-} catch (Fault const& fault) {
-  throw Fault{fault.kind(), std::string{fault.what()} + " (set by database.url, --database-url or PENSTOCK_DATABASE_URL)"};
 }
 
 std::string check_timescaledb(postgres::Connection& connection) {
@@ -99,12 +93,12 @@ void check_database(Invocation const& invocation, std::vector<Finding>& findings
   auto const settings = database_of(invocation.config);
   std::unique_ptr<postgres::Connection> connection;
   findings.push_back(finding("database " + postgres::address_of(settings), [&] {
-    connection = connected(settings, invocation.stop);
+    connection = open_database(invocation.config, invocation.stop);
     return "PostgreSQL " + connection->query("show server_version").at(0).at(0).value_or("?");
   }));
   if (connection == nullptr) {
     for (auto const* what : {"timescaledb", "migrations"})
-      findings.push_back({what, false, "not looked at: the database is away"});
+      findings.push_back({what, false, "not looked at: there is no connection to the database"});
     return;
   }
   findings.push_back(finding("timescaledb", [&] { return check_timescaledb(*connection); }));
@@ -120,36 +114,10 @@ int run(Invocation const& invocation) {
   return all_good(findings) ? stopped_as_asked : gave_up;
 }
 
-std::string in_quotes(std::string_view text) {
-  std::string out = "\"";
-  for (char const c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out + '"';
-}
-
 }  // namespace
 
 std::string check_publisher(Config const& config, std::string const& name) {
-  auto const key = [&](std::string const& last) { return "publish." + name + '.' + last; };
-  auto const* provider = find_provider(name);
-  if (provider == nullptr) throw UsageError{"no such provider: `penstock list` shows them"};
-  Subscription subscription{.symbols = config.list(key("symbols")),
-                            .channels = config.list(key("channels")),
-                            .intervals = config.list(key("intervals")),
-                            .poll_interval = config.milliseconds(key("poll_interval_ms")),
-                            .http_url = config.text(key("http_url")),
-                            .websocket_url = config.text(key("websocket_url")),
-                            .api_key = config.text(key("api_key"))};
-  if (subscription.symbols.empty()) subscription.symbols = provider->default_symbols();
-  if (subscription.channels.empty())
-    for (auto const& channel : provider->channels())
-      if (channel.by_default) subscription.channels.emplace_back(channel.name);
-  provider->check(subscription);
-  if (auto const file = config.text(key("ca_file")); !file.empty() && !std::filesystem::is_regular_file(file))
-    throw UsageError{key("ca_file") + " (" + config.origin(key("ca_file")) + ") names " + file +
-                     ", which is not a file: name one with PEM certificates"};
+  auto const subscription = subscription_of(provider_named(name), config);
   return counted(subscription.symbols.size(), "symbol") + ", " + counted(subscription.channels.size(), "channel");
 }
 
@@ -179,15 +147,15 @@ std::string findings_json(std::vector<Finding> const& findings) {
   std::string out = std::string{"{\"ok\":"} + (all_good(findings) ? "true" : "false") + ",\"checks\":[";
   for (auto const& one : findings) {
     if (out.back() != '[') out += ',';
-    out += "{\"what\":" + in_quotes(one.what) + ",\"ok\":" + (one.good ? "true" : "false") +
-           ",\"detail\":" + in_quotes(one.detail) + '}';
+    out += "{\"what\":" + json_string(one.what) + ",\"ok\":" + (one.good ? "true" : "false") +
+           ",\"detail\":" + json_string(one.detail) + '}';
   }
   return out + "]}\n";
 }
 
 Command const check_command{
     .name = "check",
-    .summary = "Look whether everything is there: configuration, broker, topics, database, schema; says what to do",
+    .summary = "Look whether everything is there: configuration, broker, topics, database, schema; and say what to do",
     .sections = {"", "kafka", "database", "publish.*"},
     .flags = {{.name = "json", .help = "One JSON object instead of lines"}},
     .example = "penstock check --config penstock.toml    one line each, ok or FAILED and what to do; exit 1 when one failed",

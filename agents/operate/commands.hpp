@@ -12,10 +12,10 @@
 namespace penstock {
 
 extern Command const up_command;         // agents/operate/up.cpp
-extern Command const publish_command;    // agents/publish.cpp
-extern Command const transform_command;  // agents/transform.cpp
-extern Command const store_command;      // agents/store.cpp
-extern Command const simulate_command;   // agents/simulate/
+extern Command const publish_command;    // agents/operate/publish.cpp
+extern Command const transform_command;  // agents/operate/transform.cpp
+extern Command const store_command;      // agents/operate/store.cpp
+extern Command const simulate_command;   // agents/operate/simulate.cpp
 extern Command const topics_command;     // agents/operate/topics.cpp
 extern Command const db_command;         // agents/operate/db.cpp
 extern Command const check_command;      // agents/operate/check.cpp

@@ -1,14 +1,14 @@
 /// penstock db plan|apply|status|retention: the database's schema, and how long rows are kept.
-#include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
+#include "agents/operate/reach.hpp"
 #include "schemas/kinds.hpp"
 #include "schemas/texts.hpp"
+#include "streaming/json.hpp"
 #include "streaming/postgres/migrations.hpp"
 
 #include <algorithm>
 #include <iomanip>
 #include <iostream>
-#include <sstream>
 
 namespace penstock {
 namespace {
@@ -16,21 +16,6 @@ namespace {
 using postgres::Connection;
 using postgres::MigrationState;
 using Kind = MigrationState::Kind;
-
-std::string json_text(std::string_view text) {
-  std::ostringstream out;
-  out << '"';
-  for (auto const letter : text) {
-    if (letter == '"' || letter == '\\')
-      out << '\\' << letter;
-    else if (static_cast<unsigned char>(letter) < 0x20)
-      out << "\\u" << std::hex << std::setw(4) << std::setfill('0') << int{letter};
-    else
-      out << letter;
-  }
-  out << '"';
-  return out.str();
-}
 
 // Columns as wide as their widest cell; the last one is not padded.
 void print_table(std::vector<std::vector<std::string>> const& rows) {
@@ -50,10 +35,10 @@ void print_table(std::vector<std::vector<std::string>> const& rows) {
 void print_states_json(std::vector<MigrationState> const& states) {
   std::cout << "{\"migrations\":[";
   for (auto const& state : states)
-    std::cout << (&state == &states.front() ? "" : ",") << "{\"name\":" << json_text(state.name)
-              << ",\"state\":" << json_text(to_text(state.kind))
-              << (state.applied_at.empty() ? "" : ",\"applied_at\":" + json_text(state.applied_at))
-              << (state.detail.empty() ? "" : ",\"detail\":" + json_text(state.detail)) << '}';
+    std::cout << (&state == &states.front() ? "" : ",") << "{\"name\":" << json_string(state.name)
+              << ",\"state\":" << json_string(to_text(state.kind))
+              << (state.applied_at.empty() ? "" : ",\"applied_at\":" + json_string(state.applied_at))
+              << (state.detail.empty() ? "" : ",\"detail\":" + json_string(state.detail)) << '}';
   std::cout << "],\"pending\":" << std::ranges::count(states, Kind::pending, &MigrationState::kind) << "}\n";
 }
 
@@ -117,8 +102,8 @@ int retention(Connection& connection, Config const& config, bool json) {
     auto const count = std::to_string(dropped.chunks.size());
     rows.push_back(
         {std::string{kind}, std::to_string(days) + " days", dropped.skipped.empty() ? count + " chunks" : dropped.skipped});
-    lines += (lines.empty() ? "" : ",") + ("{\"kind\":" + json_text(kind)) + ",\"days\":" + std::to_string(days) +
-             ",\"chunks\":" + count + (dropped.skipped.empty() ? "" : ",\"skipped\":" + json_text(dropped.skipped)) + "}";
+    lines += (lines.empty() ? "" : ",") + ("{\"kind\":" + json_string(kind)) + ",\"days\":" + std::to_string(days) +
+             ",\"chunks\":" + count + (dropped.skipped.empty() ? "" : ",\"skipped\":" + json_string(dropped.skipped)) + "}";
   }
   if (json)
     std::cout << "{\"retention\":[" << lines << "]}\n";
@@ -130,14 +115,9 @@ int retention(Connection& connection, Config const& config, bool json) {
 }
 
 int run(Invocation const& invocation) {
-  static std::vector<std::string> const words{"plan", "apply", "status", "retention"};
   auto const& word = invocation.arguments.front();
-  if (!std::ranges::contains(words, word)) {
-    auto const near = nearest(word, words);
-    throw UsageError{"'" + word + "' is none of plan, apply, status, retention" +
-                     (near.empty() ? "" : "; did you mean " + near + "?")};
-  }
-  Connection connection{database_of(invocation.config), invocation.stop};
+  auto const opened = open_database(invocation.config, invocation.stop);
+  auto& connection = *opened;
   auto const json = invocation.has("json");
   if (word == "plan") return plan(connection, json);
   if (word == "apply") return apply(connection, json);
@@ -149,12 +129,12 @@ int run(Invocation const& invocation) {
 
 Command const db_command{
     .name = "db",
-    .summary = "Plans, applies and shows the database's schema; drops what is older than retention.<kind>_days",
+    .summary = "Plan, apply and show the database's schema; drop what is older than retention.<kind>_days",
     .arguments = "plan|apply|status|retention",
     .arguments_least = 1,
     .arguments_most = 1,
     .sections = {"database", "retention"},
-    .flags = {{.name = "json", .argument = {}, .help = "Answer as one JSON object", .fallback = {}}},
+    .flags = {{.name = "json", .argument = {}, .help = "One JSON object instead of lines", .fallback = {}}},
     .example = "penstock db apply --url postgresql://penstock@127.0.0.1:5432/penstock   makes the tables that are missing",
     .run = run};
 

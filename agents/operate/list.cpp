@@ -3,6 +3,7 @@
 #include "agents/provider.hpp"
 #include "agents/settings.hpp"
 #include "schemas/kinds.hpp"
+#include "streaming/json.hpp"
 
 #include <algorithm>
 #include <iostream>
@@ -17,18 +18,9 @@ std::string joined(std::vector<std::string> const& words) {
   return out;
 }
 
-std::string in_quotes(std::string_view text) {
-  std::string out = "\"";
-  for (char const c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
 std::string json_list(std::vector<std::string> const& words) {
   std::string out = "[";
-  for (auto const& word : words) out += (out.size() > 1 ? "," : "") + in_quotes(word);
+  for (auto const& word : words) out += (out.size() > 1 ? "," : "") + json_string(word);
   return out + ']';
 }
 
@@ -36,13 +28,13 @@ std::string json_of(Provider const& provider) {
   std::string channels = "[";
   for (auto const& channel : provider.channels()) {
     if (channels.size() > 1) channels += ',';
-    channels += "{\"name\":" + in_quotes(channel.name) + ",\"help\":" + in_quotes(channel.help) +
+    channels += "{\"name\":" + json_string(channel.name) + ",\"help\":" + json_string(channel.help) +
                 ",\"default\":" + (channel.by_default ? "true" : "false") + '}';
   }
-  return "{\"name\":" + in_quotes(provider.name()) + ",\"description\":" + in_quotes(provider.description()) +
+  return "{\"name\":" + json_string(provider.name()) + ",\"description\":" + json_string(provider.description()) +
          ",\"channels\":" + channels + "],\"default_symbols\":" + json_list(provider.default_symbols()) +
-         ",\"http_url\":" + in_quotes(provider.default_http_url()) +
-         ",\"websocket_url\":" + in_quotes(provider.default_websocket_url()) + '}';
+         ",\"http_url\":" + json_string(provider.default_http_url()) +
+         ",\"websocket_url\":" + json_string(provider.default_websocket_url()) + '}';
 }
 
 std::vector<std::string> kinds() { return {kind_names.begin(), kind_names.end()}; }
@@ -84,7 +76,7 @@ int run(Invocation const& invocation) {
 
 Command const list_command{
     .name = "list",
-    .summary = "What penstock can bring in: providers, their channels and default symbols, and the kinds of records",
+    .summary = "Show what penstock can bring in: providers, their channels and default symbols, and the kinds of records",
     .flags = {{.name = "json", .help = "One JSON object instead of text"}},
     .example = "penstock list --json | jq -r '.providers[].name'    the names of all providers",
     .run = run,

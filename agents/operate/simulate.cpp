@@ -37,7 +37,7 @@ std::vector<Provider> const& providers() {
 }
 
 [[noreturn]] void wrong(std::string const& flag, std::string const& found, std::string const& allowed) {
-  throw UsageError{"--" + flag + " " + found + ": must be " + allowed};
+  throw UsageError{"--" + flag + (flag.contains(' ') ? "=" : " ") + found + ": must be " + allowed};
 }
 
 template <class Number>
@@ -148,8 +148,19 @@ std::vector<MarketSymbol> symbols_of(Provider const& provider, std::string const
   if (chosen.empty()) chosen.assign(provider.default_symbols.begin(), provider.default_symbols.end());
   for (auto const& word : chosen)
     if (auto symbol = provider.symbol(word); symbol && seen.insert(symbol->native).second) symbols.push_back(std::move(*symbol));
-  if (symbols.empty()) throw UsageError{"--symbols " + words + ": none of them is a symbol of " + std::string{provider.name}};
+  if (symbols.empty())
+    throw UsageError{"--symbols " + words + ": none of them is a symbol of " + std::string{provider.name} + "; it has such as " +
+                     std::string{provider.default_symbols.front()}};
   return symbols;
+}
+
+// Each provider leaves out what it cannot have; what none of them can have is a mistake.
+void check_symbols(std::vector<Provider const*> const& chosen, std::string const& words) {
+  for (auto const& word : split(words, ','))
+    if (std::ranges::none_of(chosen, [&](auto const* provider) { return provider->symbol(word).has_value(); }))
+      throw UsageError{"--symbols: \"" + word +
+                       "\" is a symbol of no provider that is named here; write BTC, BTC/USDT (binance), " +
+                       "BTC/USDC:USDC (hyperliquid), bitcoin/USD (coingecko)"};
 }
 
 Provider const& find(std::string const& name) {
@@ -239,7 +250,11 @@ int run(Invocation const& invocation) {
       .exit_after_end = invocation.has("exit-after-end")};
   VenueOptions venue{.weight_per_minute = static_cast<int>(integer_flag(invocation, "weight-limit", 0, 1, 1'000'000'000))};
   std::vector<Provider const*> chosen;
-  for (auto const& name : invocation.arguments) chosen.push_back(&find(name));
+  for (auto const& name : invocation.arguments) {
+    if (std::ranges::contains(chosen, &find(name))) throw UsageError{name + " is named twice"};
+    chosen.push_back(&find(name));
+  }
+  check_symbols(chosen, invocation.flag("symbols"));
   if (invocation.has("truth")) {
     simulator.truth = std::make_unique<Truth>(invocation.flag("truth"));
     venue.truth = simulator.truth.get();
@@ -260,41 +275,41 @@ int run(Invocation const& invocation) {
 
 Command const simulate_command{
     .name = "simulate",
-    .summary = "speaks a provider's protocol on loopback: a made-up market, or recorded traffic; with faults on request",
+    .summary = "Speak a provider's protocol on loopback: a made-up market, or recorded traffic; with faults on request",
     .arguments = "PROVIDER...",
     .arguments_least = 1,
     .arguments_most = 8,
     .sections = {""},
-    .flags = {{"port", "N", "listen there on 127.0.0.1; 0: the system chooses, and the address is printed", "0"},
+    .flags = {{"port", "N", "Listen there on 127.0.0.1; 0: the system chooses, and the address is printed", "0"},
               {"symbols", "LIST",
-               "of the made-up market: BTC,ETH or BTC/USDT,BTC/USDC:USDC,bitcoin/USD; each provider takes those it can have"},
-              {"seed", "N", "same seed and start, same market, byte for byte", "1"},
-              {"start", "TIME", "market time of the first event (RFC 3339); else the clock's at the first question"},
-              {"rate", "N|max", "events a second over all symbols of a provider; max: as fast as the client reads", "1000"},
-              {"step", "US", "with --rate max: market time between two events, in microseconds", "20"},
-              {"length", "N|TIME", "events, or a duration like 30s; then the sockets stay open and quiet. Default: no end"},
-              {"history", "N", "events before the start, for REST questions about the past; default 500 a symbol"},
+               "Of the made-up market: BTC,ETH or BTC/USDT,BTC/USDC:USDC,bitcoin/USD; each provider takes those it can have"},
+              {"seed", "N", "Same seed and start, same market, byte for byte", "1"},
+              {"start", "TIME", "Market time of the first event (RFC 3339); else the clock's at the first question"},
+              {"rate", "N|max", "Events a second over all symbols of a provider; max: as fast as the client reads", "1000"},
+              {"step", "US", "With --rate max: market time between two events, in microseconds", "20"},
+              {"length", "N|TIME", "Events, or a duration like 30s; then the sockets stay open and quiet. Default: no end"},
+              {"history", "N", "Events before the start, for REST questions about the past; default 500 a symbol"},
               {"from-start", "",
-               "every connection gets the market from its start; else a client misses what happens while it is away, and may "
+               "Every connection gets the market from its start; else a client misses what happens while it is away, and may "
                "fetch it"},
               {"truth", "FILE",
-               "what was sent, as canonical records, one JSON line each: {\"kind\":…,\"record\":{…}} without received_at; equal "
+               "What was sent, as canonical records, one JSON line each: {\"kind\":…,\"record\":{…}} without received_at; equal "
                "to what "
                "must arrive when the server is quiet. Keys that the provider does not say are left out. Books compare by (type, "
                "sequence): "
                "updates older than a snapshot need not arrive"},
               {"recording", "FILE|DIR",
-               "recorded traffic instead of a made-up market: .jsonl lines {\"dir\",\"ts\",\"raw\"}, .json bodies known by name "
+               "Recorded traffic instead of a made-up market: .jsonl lines {\"dir\",\"ts\",\"raw\"}, .json bodies known by name "
                "(rest-exchangeInfo-…, info-meta.json, …) or as ENDPOINT=FILE, or a folder of them (its subfolder PROVIDER, where "
                "there is one)",
                "", true},
-              {"speed", "N|max", "of a recording: times its own pace; max: as fast as the client reads", "1"},
-              {"loop", "", "a recording begins again when it is over"},
-              {"exit-after-end", "", "end when every open websocket has had everything"},
-              {"ping", "TIME", "a ping frame that often, like 500ms; default: as the provider does (binance: 20s)"},
-              {"weight-limit", "N", "request weight a minute before 429 (default: the provider's)"},
+              {"speed", "N|max", "Of a recording: times its own pace; max: as fast as the client reads", "1"},
+              {"loop", "", "A recording begins again when it is over"},
+              {"exit-after-end", "", "End when every open websocket has had everything"},
+              {"ping", "TIME", "A ping frame that often, like 500ms; default: as the provider does (binance: 20s)"},
+              {"weight-limit", "N", "Request weight a minute before 429 (default: the provider's)"},
               {"fault", "NAME=VALUE",
-               "damage, the same for the same seed. drop=PART of the data frames is not sent, and is no line of the truth unless "
+               "Damage, the same for the same seed. drop=PART of the data frames is not sent, and is no line of the truth unless "
                "it is fetched later; "
                "malformed=PART is cut short: the truth says {\"malformed\":…}, one line each, and holds the record only if it "
                "was sent whole as well; "
@@ -306,8 +321,8 @@ Command const simulate_command{
                "the truth is the same",
                "", true}},
     .example =
-        "penstock simulate binance hyperliquid --port 8900 --rate 5000 --truth sent.jsonl   # prints the url settings to paste "
-        "into penstock.toml",
+        "penstock simulate binance hyperliquid --port 8900 --rate 5000 --truth sent.jsonl   prints the addresses to paste into "
+        "penstock.toml",
     .run = run};
 
 }  // namespace penstock

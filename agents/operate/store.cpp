@@ -2,23 +2,18 @@
 
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
+#include "agents/operate/reach.hpp"
+#include "agents/retention.hpp"
 #include "agents/status.hpp"
 #include "schemas/kinds.hpp"
 #include "schemas/table_shapes.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/kafka.hpp"
 #include "streaming/log.hpp"
-#include "streaming/postgres/migrations.hpp"
 #include "streaming/postgres/sink.hpp"
-
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 
 namespace penstock {
 namespace {
-
-using std::chrono::hours;
 
 std::vector<std::string> kinds_of(Config const& config) {
   auto kinds = config.list("store.kinds");
@@ -26,42 +21,19 @@ std::vector<std::string> kinds_of(Config const& config) {
   return kinds;
 }
 
-/// Drops what is older than retention.<kind>_days, at start and once an hour, on a connection and thread of its own.
-class Retention {
- public:
-  Retention(Config const& config, std::vector<std::string> const& kinds) : database_{database_of(config)} {
-    for (auto const& kind : kinds)
-      if (auto const days = config.integer("retention." + kind + "_days"); days > 0) days_.emplace_back(kind, days);
-    if (!days_.empty()) thread_ = std::jthread{[this](std::stop_token const& stop) { run(stop); }};
-  }
+Retention::Days retention_of(Config const& config, std::vector<std::string> const& kinds) {
+  Retention::Days days;
+  for (auto const& kind : kinds) days[kind] = config.integer("retention." + kind + "_days");
+  return days;
+}
 
- private:
-  void run(std::stop_token const& stop) {
-    std::mutex mutex;
-    std::unique_lock lock{mutex};
-    std::condition_variable_any hour_is_over;
-    while (!stop.stop_requested()) {
-      drop(stop);
-      hour_is_over.wait_for(lock, stop, hours{1}, [] { return false; });
-    }
-  }
-
-  void drop(std::stop_token const& stop) try {
-    postgres::Connection connection{database_, stop};
-    for (auto const& [kind, days] : days_) {
-      auto const dropped = postgres::drop_old_chunks(connection, kind, days);
-      if (!dropped.chunks.empty())
-        log::info("retention dropped chunks",
-                  {{"kind", kind}, {"days", std::to_string(days)}, {"chunks", std::to_string(dropped.chunks.size())}});
-    }
-  } catch (Fault const& fault) {
-    log::warning("retention could not run; it is tried again in an hour", {{"error", fault.what()}});
-  }
-
-  postgres::Settings database_;
-  std::vector<std::pair<std::string, std::int64_t>> days_;
-  std::jthread thread_;
-};
+// What waiting cannot change ends it here; a database that is away is waited for.
+void look_at_database(Config const& config, std::stop_token const& stop) try {
+  require_schema(*open_database(config, stop));
+} catch (Fault const& fault) {
+  if (fault.kind() != Fault::Kind::transient) throw;
+  if (!stop.stop_requested()) log::warning("the database is away; it is waited for", {{"error", fault.what()}});
+}
 
 int run(Invocation const& invocation) {
   auto const& config = invocation.config;
@@ -76,10 +48,13 @@ int run(Invocation const& invocation) {
 
   Metrics metrics{"store"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
-  Retention const retention{config, kinds};
+  if (!wait_for_broker(kafka, invocation.stop)) return stopped_as_asked;
+  look_at_database(config, invocation.stop);
+  Retention const retention{database_of(config), retention_of(config, kinds)};
   auto const consumer = kafka::make_consumer(kafka, {.group = config.text("store.group")});
   auto const dead_letters = kafka::make_producer(kafka, {});
-  postgres::PostgresSink sink{{.database = database_of(config), .group = config.text("store.group"), .instance = instance, .shape_of = table_shape_of}};
+  postgres::PostgresSink sink{
+      {.database = database_of(config), .group = config.text("store.group"), .instance = instance, .shape_of = table_shape_of}};
   run_store(*consumer, sink, *dead_letters, system_clock(), options, metrics, invocation.stop);
   return stopped_as_asked;
 }
@@ -88,7 +63,7 @@ int run(Invocation const& invocation) {
 
 Command const store_command{
     .name = "store",
-    .summary = "Writes md.<kind> topics to the tables, rows and offsets in one transaction",
+    .summary = "Write md.<kind> topics to the tables, rows and offsets in one transaction",
     .arguments = "",
     .sections = {"store", "kafka", "database", "retention", "status"},
     .flags = {},

@@ -1,7 +1,9 @@
 /// penstock tap TOPIC: what a topic holds or gets, one line a record, while everything else runs on.
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
+#include "agents/operate/reach.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/json.hpp"
 #include "streaming/kafka/topics.hpp"
 
 #include <simdjson.h>
@@ -124,45 +126,20 @@ std::string line_of(Delivery const& delivery) {
   return line + ']';
 }
 
-/// Bytes that are not UTF-8 become U+FFFD: a JSON text must be UTF-8.
-void append_json_text(std::string& out, std::string_view text) {
-  out += '"';
-  for (std::size_t i = 0; i < text.size();) {
-    auto const c = static_cast<unsigned char>(text[i]);
-    auto const length = c < 0x80 ? 1U : c < 0xc2 ? 0U : c < 0xe0 ? 2U : c < 0xf0 ? 3U : c < 0xf5 ? 4U : 0U;
-    if (length == 1) {
-      if (c == '"' || c == '\\')
-        out.append(1, '\\').append(1, text[i]);
-      else if (c < 0x20)
-        out += std::format("\\u{:04x}", c);
-      else
-        out += text[i];
-      ++i;
-    } else if (length > 1 && i + length <= text.size() && simdjson::validate_utf8(text.data() + i, length)) {
-      out.append(text, i, length);
-      i += length;
-    } else {
-      out += "\\ufffd";
-      ++i;
-    }
-  }
-  out += '"';
-}
-
 /// `value` is the record's JSON where it is JSON, else a text.
 std::string json_of(Delivery const& delivery) {
   std::string out = R"({"topic":)";
-  append_json_text(out, delivery.position.topic);
+  append_json_string(out, delivery.position.topic);
   out += std::format(R"(,"partition":{},"offset":{},"timestamp":"{}","key":)", to_integer(delivery.position.partition),
                      to_integer(delivery.position.offset), to_text(delivery.timestamp));
-  append_json_text(out, delivery.key);
+  append_json_string(out, delivery.key);
   // A list, because a name may come twice.
   out += R"(,"headers":[)";
   for (auto const& [name, value] : delivery.headers) {
     out += out.back() == '[' ? "[" : ",[";
-    append_json_text(out, name);
+    append_json_string(out, name);
     out += ',';
-    append_json_text(out, value);
+    append_json_string(out, value);
     out += ']';
   }
   out += R"(],"value":)";
@@ -172,7 +149,7 @@ std::string json_of(Delivery const& delivery) {
   if (is_json)
     std::ranges::replace_copy_if(delivery.value, std::back_inserter(out), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   else
-    append_json_text(out, delivery.value);
+    append_json_string(out, delivery.value);
   return out + '}';
 }
 
@@ -216,7 +193,7 @@ int run(Invocation const& invocation) {
   if (!count) throw UsageError{"--count is \"" + invocation.flag("count") + "\": it takes a number of records"};
 
   auto const connection = connection_of(invocation.config);
-  kafka::check_reachable(connection, 5s);
+  if (!wait_for_broker(connection, invocation.stop, 5s)) return stopped_as_asked;
   require_topic(connection, topic);
   auto const follower =
       kafka::make_follower(connection, {topic}, {.from_earliest = start.from_earliest, .from_time = start.from_time});
@@ -244,23 +221,23 @@ int run(Invocation const& invocation) {
 
 Command const tap_command{
     .name = "tap",
-    .summary = "shows the records of a topic as they come; takes nothing away from anybody",
+    .summary = "Show the records of a topic as they come; nothing is taken away from anybody",
     .arguments = "TOPIC",
     .arguments_least = 1,
     .arguments_most = 1,
     .sections = {"", "kafka"},
     .flags = {{.name = "from",
                .argument = "WHERE",
-               .help = "beginning, end, a time (2026-01-31T12:00:00Z), an offset, or PARTITION@OFFSET",
+               .help = "Where to begin: beginning, end, a time (2026-01-31T12:00:00Z), an offset, or PARTITION@OFFSET",
                .fallback = "end"},
-              {.name = "count", .argument = "N", .help = "stop after N records (0: go on until interrupted)", .fallback = "0"},
-              {.name = "key", .argument = "KEY", .help = "only records with this key"},
-              {.name = "symbol", .argument = "SYMBOL", .help = "only records of this symbol"},
+              {.name = "count", .argument = "N", .help = "Stop after N records; 0: go on until interrupted", .fallback = "0"},
+              {.name = "key", .argument = "KEY", .help = "Only records with this key"},
+              {.name = "symbol", .argument = "SYMBOL", .help = "Only records of this symbol"},
               {.name = "where",
                .argument = "FIELD=VALUE",
-               .help = "only records whose JSON has this; again: all of them",
+               .help = "Only records whose JSON has this; of several: all",
                .repeats = true},
-              {.name = "json", .argument = "", .help = "one JSON object a line, with all bytes of the value"}},
+              {.name = "json", .argument = "", .help = "One JSON object a line, with all bytes of the value"}},
     .example = "penstock tap md.trades --from beginning --count 10 --symbol BTC/USDT   shows the first ten trades of BTC/USDT",
     .run = run};
 

@@ -2,6 +2,7 @@
 
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
+#include "agents/operate/reach.hpp"
 #include "agents/status.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/kafka.hpp"
@@ -103,7 +104,7 @@ int run(Invocation const& invocation) {
 
   Metrics metrics{"transform"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
-  kafka::check_reachable(kafka, std::chrono::seconds{10});
+  if (!wait_for_broker(kafka, invocation.stop)) return stopped_as_asked;
   auto const catalogue = kafka::make_follower(kafka, {Topic{catalogue_topic}}, {});
   auto const exchange = kafka::make_exchange(kafka, {.transactional_id = instance.text(),
                                                      .group = group,
@@ -119,7 +120,7 @@ int run(Invocation const& invocation) {
 
 Command const transform_command{
     .name = "transform",
-    .summary = "Reads raw.<provider>, writes md.<kind>: decodes, validates, removes duplicates, finds holes",
+    .summary = "Read raw.<provider>, write md.<kind>: decode, validate, remove duplicates, find holes",
     .arguments = "",
     .sections = {"transform", "kafka", "store", "status"},
     .flags = {},

@@ -4,6 +4,7 @@
 #include "agents/connections.hpp"
 #include "agents/operate/check.hpp"
 #include "agents/operate/commands.hpp"
+#include "agents/operate/reach.hpp"
 #include "agents/progress.hpp"
 #include "agents/topic_plan.hpp"
 #include "schemas/texts.hpp"
@@ -17,8 +18,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
-#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -107,21 +109,15 @@ std::unique_ptr<kafka::EmbeddedBroker> embedded_broker(Config const& config) {
 }
 
 void prepare_database(Config const& config, bool apply, std::stop_token const& stop) {
-  postgres::Connection connection{database_of(config), stop};
+  auto const opened = open_database(config, stop);
+  auto& connection = *opened;
   if (apply) {
     postgres::apply_migrations(connection, schema_texts(), [](postgres::MigrationState const& state) {
       if (state.kind == postgres::MigrationState::Kind::applied) log::info("migration applied", {{"file", state.name}});
     });
     return;
   }
-  std::string missing;
-  for (auto const& state : postgres::migration_status(connection, schema_texts())) {
-    if (state.kind == postgres::MigrationState::Kind::changed)
-      throw Fault{Fault::Kind::fatal,
-                  "the database was set up by another version of penstock: " + state.name + ' ' + state.detail};
-    if (state.kind == postgres::MigrationState::Kind::pending) missing += (missing.empty() ? "" : ", ") + state.name;
-  }
-  if (!missing.empty()) throw Fault{Fault::Kind::fatal, "the database lacks " + missing + ": run `penstock db apply`"};
+  require_schema(connection);
 }
 
 std::vector<AgentReport> reports_of(Supervisor const& supervisor) {
@@ -143,6 +139,14 @@ void replace_file(std::string const& path, std::string const& text) {
   out.close();
   if (!out) throw Fault{Fault::Kind::fatal, "cannot write the status file " + fresh + ": name another with --status-file"};
   std::filesystem::rename(fresh, path);
+}
+
+void check_writable(std::string const& status_file) {
+  if (status_file.empty()) return;
+  errno = 0;
+  if (std::filesystem::is_directory(status_file) || !std::ofstream{status_file + ".new", std::ios::trunc})
+    throw UsageError{"flag --status-file: " + status_file + " cannot be written (" +
+                     (errno != 0 ? std::strerror(errno) : "it is a folder") + "); name another file"};
 }
 
 /// Whether all agents of a rank said, after those before them had ended, that nothing is left to read.
@@ -185,6 +189,9 @@ int run(Invocation const& invocation) {
   UpOptions options{.program = invocation.program, .without = without_of(invocation), .embedded_brokers = {}};
   auto const embedded = invocation.has("embedded");
   // A wrong configuration is found before anything is made.
+  if (embedded && config.flags().contains("kafka.brokers"))
+    throw UsageError{"--embedded brings a broker of its own: leave out --embedded or --kafka-brokers"};
+  check_writable(ending.status_file);
   agents_of(config, options);
   if (!options.without.contains("publish"))
     for (auto const& provider : config.sections("publish")) check_publisher(config, provider);

@@ -214,7 +214,7 @@ void check_channels(Provider const& provider, Subscription const& subscription) 
     if (contains(known, channel)) continue;
     auto const near = nearest(channel, known);
     throw UsageError{"publish." + std::string{provider.name()} + ".channels: there is no channel '" + channel + "'" +
-                     (near.empty() ? "" : "; did you mean '" + near + "'?") + " Allowed are: " + join(known, ", ")};
+                     (near.empty() ? "" : "; did you mean '" + near + "'?") + "; allowed are: " + join(known, ", ")};
   }
 }
 

@@ -50,7 +50,7 @@ void Books::see_update(MarketRecord& record, Frame const& frame, Time now, Downs
   last_time_ = update.time;
   if (connection_ != frame.connection) connection_ = frame.connection;
   if (state_ == State::held)
-    hold(record, frame.origin, now, out);
+    hold(record, frame, now, out);
   else
     send(record, frame.origin, out);
 }
@@ -58,6 +58,10 @@ void Books::see_update(MarketRecord& record, Frame const& frame, Time now, Downs
 void Books::tick(Time now, Downstream& out) {
   if (now >= hold_until_) go_alone(out);
   if (gap_ && now >= gap_->next()) gap_->ask(now, out);
+}
+
+void Books::pass(Offset offset, Downstream& out) {
+  if (offset >= hold_until_offset_) go_alone(out);
 }
 
 void Books::restate(Time now, Downstream& out) {
@@ -110,14 +114,17 @@ void Books::widen(Book const& update) {
   gap_->hurry();
 }
 
-void Books::hold(MarketRecord& record, Origin origin, Time now, Downstream& out) {
+void Books::hold(MarketRecord& record, Frame const& frame, Time now, Downstream& out) {
   auto const bytes = memory_of(book_of(record));
   if (total_->bytes + bytes > limits_->held_bytes_max) {
     go_alone(out);
-    return send(record, origin, out);
+    return send(record, frame.origin, out);
   }
-  if (waiting_.empty()) hold_until_ = now + limits_->hold;
-  waiting_.push_back({std::move(record), origin, bytes});
+  if (waiting_.empty()) {
+    hold_until_ = now + limits_->hold;
+    hold_until_offset_ = Offset{to_integer(frame.offset) + limits_->hold_records};
+  }
+  waiting_.push_back({std::move(record), frame.origin, bytes});
   total_->bytes += bytes;
   ++total_->records;
 }
@@ -139,6 +146,7 @@ void Books::release(Downstream& out, std::int64_t beyond) {
   }
   waiting_.clear();
   hold_until_ = never;
+  hold_until_offset_ = no_offset;
 }
 
 void Books::send(MarketRecord const& record, Origin origin, Downstream& out) {

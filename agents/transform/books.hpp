@@ -5,9 +5,9 @@
 /// that applying a change twice is harmless.
 ///
 ///   unknown  nothing was seen. A snapshot starts the book; an update opens a late-join gap and is held.
-///   held     updates wait for a snapshot that is not older than what the first of them follows, at most `hold` long; an
-///            older one is refused (dropped) and asked for again. Then: the snapshot, the updates it does not hold already
-///            (the others are dropped), and the gap is filled.
+///   held     updates wait for a snapshot that is not older than what the first of them follows, at most `hold` long and
+///            over `hold_records`; an older one is refused (dropped) and asked for again. Then: the snapshot, the updates
+///            it does not hold already (the others are dropped), and the gap is filled.
 ///   alone    the wait was over, or memory was: updates go on without a snapshot, the gap stays open and is asked for again
 ///            and again. A snapshot older than what was sent is refused, and updates are held anew.
 ///   whole    the chain is unbroken since a snapshot. An older snapshot is dropped; a newer one goes on. A hole in the
@@ -26,6 +26,9 @@ namespace penstock {
 
 class Books {
  public:
+  /// Beyond all there are.
+  static constexpr Offset no_offset{std::numeric_limits<std::int64_t>::max()};
+
   /// Shared by all books of a partition.
   struct Held {
     std::size_t records = 0;
@@ -33,6 +36,7 @@ class Books {
   };
   struct Limits {
     Duration hold = std::chrono::seconds{5};
+    std::int64_t hold_records = 50'000;    ///< and at most, of the partition's raw records: more are not read again
     std::size_t held_bytes_max = 8 << 20;  ///< of all books of a partition; more: the updates go on alone
   };
 
@@ -44,10 +48,13 @@ class Books {
   void see(MarketRecord& record, Frame const& frame, Time now, Downstream& out);
   /// When due(): ends the wait, asks again.
   void tick(Time now, Downstream& out);
+  /// Reading has come to `offset`: ends the wait of what would fall out of what a restart reads again.
+  void pass(Offset offset, Downstream& out);
   /// After state was made from the log again: asks for what is open. What is held may have been sent on before the
   /// restart, by the clock; it goes on with origin backfill, so that the store looks whether it has it.
   void restate(Time now, Downstream& out);
   Time due() const;
+  Offset due_offset() const { return hold_until_offset_; }
 
  private:
   enum class State : std::uint8_t { unknown, held, alone, whole };
@@ -63,7 +70,7 @@ class Books {
   void refuse(MarketRecord const& snapshot, Time now, Downstream& out);
   void open(Book const& update, Frame const& frame, Time now, Downstream& out);
   void widen(Book const& update);
-  void hold(MarketRecord& record, Origin origin, Time now, Downstream& out);
+  void hold(MarketRecord& record, Frame const& frame, Time now, Downstream& out);
   void go_alone(Downstream& out);
   void release(Downstream& out, std::int64_t beyond);
   void send(MarketRecord const& record, Origin origin, Downstream& out);
@@ -78,6 +85,7 @@ class Books {
   std::string connection_;
   std::deque<Waiting> waiting_;
   Time hold_until_ = never;
+  Offset hold_until_offset_ = no_offset;
   std::optional<OpenGap> gap_;
 };
 

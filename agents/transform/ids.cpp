@@ -1,14 +1,21 @@
 #include "agents/transform/ids.hpp"
 
 #include <charconv>
+#include <limits>
 
 namespace penstock {
+namespace {
+
+/// Refused as an id, so that the one after an id is always a number, too.
+constexpr auto number_max = std::numeric_limits<std::int64_t>::max();
+
+}  // namespace
 
 std::optional<std::int64_t> Ids::number_of(std::string_view id) {
   if (id.starts_with('a')) id.remove_prefix(1);
   std::int64_t number = 0;
   auto const [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
-  if (error != std::errc{} || end != id.data() + id.size() || number < 0) return std::nullopt;
+  if (error != std::errc{} || end != id.data() + id.size() || number < 0 || number == number_max) return std::nullopt;
   return number;
 }
 
@@ -16,7 +23,7 @@ void Ids::see(Trade const& trade, Frame const& frame, Time now, Downstream& out)
   auto const id = number_of(trade.id);
   if (!id) return;
   if (frame.origin == Origin::live) {
-    if (last_ && *id > *last_ + 1) open(*last_ + 1, *id - 1, trade, frame, now, out);
+    if (last_ && *id - 1 > *last_) open(*last_ + 1, *id - 1, trade, frame, now, out);
     if (!last_ || *id > *last_) {
       last_ = *id;
       last_time_ = trade.time;

@@ -16,14 +16,14 @@ Pipeline::Pipeline(Provider const& provider, Catalogue& catalogue, Options const
       by_catalogue_{provider.symbols_from_catalogue()},
       once_{options.window_records, static_cast<std::size_t>(options.window_records) * sightings_per_record},
       versions_{options.window_records, static_cast<std::size_t>(options.window_records), true},
-      sequence_{provider, {.hold = options.hold}} {}
+      sequence_{provider, {.hold = options.hold, .hold_records = options.window_records / 2}} {}
 
 Pipeline::Verdict Pipeline::take(RawRecord const& raw, Offset offset, bool may_wait, Downstream& out) {
   provider_.decode(raw, decoded_);
   if (may_wait && must_wait()) return Verdict::waits;
   once_.advance(offset);
   versions_.advance(offset);
-  sequence_.advance(raw.received_at, out);
+  sequence_.advance(raw.received_at, offset, out);
   if (decoded_.frame) return Verdict::dead;
   if (decoded_.ignored) return Verdict::ignored;
 

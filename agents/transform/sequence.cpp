@@ -6,14 +6,15 @@ namespace penstock {
 
 Sequence::Sequence(Provider const& provider, Books::Limits const& limits) : provider_{provider}, limits_{limits} {}
 
-void Sequence::advance(Time received_at, Downstream& out) {
+void Sequence::advance(Time received_at, Offset offset, Downstream& out) {
   input_time_ = std::max(input_time_, received_at);
   now_ = input_time_;
   if (now_ >= due_) run_due(out);
+  if (offset >= due_offset_) release_old(offset, out);
 }
 
 void Sequence::begin(Frame const& frame, Downstream& out) {
-  advance(frame.received_at, out);
+  advance(frame.received_at, frame.offset, out);
   frame_ = frame;
   channel_ = &channel_of(frame.channel);
   last_series_ = nullptr;
@@ -44,6 +45,7 @@ void Sequence::see(MarketRecord& record, bool repeated, Downstream& out) {
         auto& books = series_of(channel_->books, book->symbol, limits_, held_);
         books.see(record, frame_, now_, out);
         due_ = std::min(due_, books.due());
+        due_offset_ = std::min(due_offset_, books.due_offset());
         return;
       }
       break;
@@ -82,6 +84,15 @@ void Sequence::run_due(Downstream& out) {
     if (series.due() <= now_) series.tick(now_, out);
     due_ = std::min(due_, series.due());
   });
+}
+
+void Sequence::release_old(Offset offset, Downstream& out) {
+  due_offset_ = Books::no_offset;
+  for (auto& channel : channels_)
+    for (auto& [symbol, each] : channel->books) {
+      each.series.pass(offset, out);
+      due_offset_ = std::min(due_offset_, each.series.due_offset());
+    }
 }
 
 Sequence::Channel& Sequence::channel_of(std::string_view name) {

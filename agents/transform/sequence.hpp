@@ -24,7 +24,7 @@ class Sequence {
   Sequence(Provider const& provider, Books::Limits const& limits);
 
   /// Every frame's received_at, also of those that hold nothing.
-  void advance(Time received_at, Downstream& out);
+  void advance(Time received_at, Offset offset, Downstream& out);
   /// Around the records of one frame.
   void begin(Frame const& frame, Downstream& out);
   /// Writes, drops or holds the record; `repeated`: dedupe knows it already, it is dropped.
@@ -56,6 +56,7 @@ class Sequence {
 
   Channel& channel_of(std::string_view name);
   void run_due(Downstream& out);
+  void release_old(Offset offset, Downstream& out);
   template <class Series, class... Arguments>
   Series& series_of(ByText<Followed<Series>>& all, std::string const& symbol, Arguments&&... arguments);
   void each_series(auto&& act);
@@ -75,6 +76,7 @@ class Sequence {
   void* last_series_ = nullptr;
   Time input_time_{}, now_{};
   Time due_ = never;
+  Offset due_offset_ = Books::no_offset;
 };
 
 }  // namespace penstock

@@ -12,7 +12,9 @@ using namespace std::chrono_literals;
 
 /// A subscribed topic may be on its way into being; after this time it is a mistake.
 constexpr auto missing_topic_wait = 4s;
-constexpr auto close_wait = 3s;
+constexpr auto close_wait = 1s;
+/// Asked from inside poll(), and a stop must not wait for it: with close_wait less than 5 s.
+constexpr int committed_wait_ms = 1'500;
 /// librdkafka needs about this much for a record beside its bytes.
 constexpr std::size_t record_overhead_bytes = 600;
 /// Fetched at once over all partitions, compressed. A larger record comes alone.
@@ -146,15 +148,15 @@ void KafkaConsumer::follow(std::vector<Topic> const& topics, FollowOptions const
 
 void KafkaConsumer::poll(std::vector<Delivery>& into, std::size_t count, std::chrono::milliseconds wait) {
   if (failure_) raise();
-  if (!unplaced_.empty()) gain({unplaced_.begin(), unplaced_.end()});
-  look_for_missing_topics();
   lost_now_.clear();
+  if (!unplaced_.empty()) take_over({unplaced_.begin(), unplaced_.end()});
+  look_for_missing_topics();
   auto const until = std::chrono::steady_clock::now() + wait;
   std::size_t delivered = 0;
   while (true) {
     auto const left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     delivered = deliver(fetch(count, left), into);
-    if (delivered > 0 || failure_ || fault || std::chrono::steady_clock::now() >= until) break;
+    if (delivered > 0 || failure_ || fault || !unplaced_.empty() || std::chrono::steady_clock::now() >= until) break;
   }
   if (delivered == 0) raise();
 }
@@ -282,20 +284,27 @@ void KafkaConsumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, 
   }
 }
 
-/// Where on_assignment fails, the partitions are ours but stand still; the next poll() asks again.
+/// Where on_assignment fails, the partitions are ours but stand still; the next poll() asks again. So do those that this
+/// poll() has lost: what it took of them before, and drops, could not be told from what comes now.
 void KafkaConsumer::gain(std::vector<TopicPartition> const& gained) {
-  auto const first_time = unplaced_.empty();
   unplaced_.insert(gained.begin(), gained.end());
-  Offsets starts;
+  std::vector<TopicPartition> ready;
+  for (auto const& partition : gained)
+    if (!lost_now_.contains(partition)) ready.push_back(partition);
   try {
-    if (on_assignment_) starts = on_assignment_({gained, {}});
+    take_over(ready);
   } catch (...) {
     // The group waits for an answer to its assignment.
-    if (first_time) place({}, {});
+    place({}, {});
     throw;
   }
-  place(gained, known_starts(gained, std::move(starts)));
-  for (auto const& partition : gained) unplaced_.erase(partition);
+}
+
+void KafkaConsumer::take_over(std::vector<TopicPartition> const& partitions) {
+  Offsets starts;
+  if (on_assignment_ && !partitions.empty()) starts = on_assignment_({partitions, {}});
+  place(partitions, known_starts(partitions, std::move(starts)));
+  for (auto const& partition : partitions) unplaced_.erase(partition);
 }
 
 void KafkaConsumer::place(std::vector<TopicPartition> const& partitions, Offsets const& starts) {
@@ -405,7 +414,7 @@ void KafkaConsumer::on_commit(rd_kafka_t* /*client*/, rd_kafka_resp_err_t error,
 Offsets KafkaConsumer::committed(std::vector<TopicPartition> const& partitions) {
   if (partitions.empty()) return {};
   auto const list = list_of(partitions);
-  if (auto const error = rd_kafka_committed(client_.get(), list.get(), 10'000); error != RD_KAFKA_RESP_ERR_NO_ERROR)
+  if (auto const error = rd_kafka_committed(client_.get(), list.get(), committed_wait_ms); error != RD_KAFKA_RESP_ERR_NO_ERROR)
     throw fault_of(error, "cannot ask for the committed offsets of group " + group_);
   Offsets offsets;
   for (int i = 0; i < list->cnt; ++i) {

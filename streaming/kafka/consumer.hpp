@@ -35,6 +35,7 @@ class KafkaConsumer final : public Consumer, private Trouble {
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque);
   static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque);
   void gain(std::vector<TopicPartition> const& gained);
+  void take_over(std::vector<TopicPartition> const& partitions);
   void lose(std::vector<TopicPartition> const& lost);
   void place(std::vector<TopicPartition> const& partitions, Offsets const& starts);
   Offsets known_starts(std::vector<TopicPartition> const& partitions, Offsets starts);
@@ -58,7 +59,7 @@ class KafkaConsumer final : public Consumer, private Trouble {
   // Changes in the loop.
   std::set<TopicPartition> assigned_;
   std::set<TopicPartition> paused_;
-  std::set<TopicPartition> unplaced_;  ///< ours, but on_assignment failed to say from where
+  std::set<TopicPartition> unplaced_;  ///< ours, but from where was not asked yet, or not answered
   Offsets starts_;                     ///< where reading began, and after that the ends that were reached
   std::set<TopicPartition> lost_now_;  ///< during this poll()
   std::map<Topic, std::chrono::steady_clock::time_point> missing_;  ///< topic -> when to give up on it

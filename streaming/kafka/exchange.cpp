@@ -104,6 +104,7 @@ class TransactionalExchange final : public Exchange {
   /// Also settles a commit whose answer was lost: a new client for the same id lets the broker end the old transaction,
   /// one way or the other, and the group's committed offsets then tell which.
   void abort() override {
+    if (doubtful_ && options_.stop.stop_requested()) return;  // The next one with this id settles it; a stop is short.
     if (doubtful_) return connect(commit_wait);
     if (!std::exchange(open_, false)) return;
     doubtful_ = true;

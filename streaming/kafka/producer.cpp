@@ -12,12 +12,12 @@ class KafkaProducer final : public Producer {
 
   void poll(std::chrono::milliseconds wait) override {
     outbox_.serve(wait);
-    outbox_.raise();
+    raise();
   }
 
   void flush(std::chrono::milliseconds limit) override {
     auto const done = outbox_.flush(limit);
-    outbox_.raise();
+    raise();
     if (!done)
       throw Fault{Fault::Kind::transient, std::to_string(outbox_.queued_records()) + " records are not acknowledged after " +
                                               std::to_string(limit.count()) + " ms" +
@@ -28,6 +28,11 @@ class KafkaProducer final : public Producer {
   std::int64_t written_total() const override { return outbox_.written_total(); }
 
  private:
+  // What can be tried again librdkafka does without end; a record that failed is gone, and asking again would not bring it back.
+  void raise() try { outbox_.raise(); } catch (Fault const& fault) {
+    throw Fault{Fault::Kind::fatal, fault.what()};
+  }
+
   Outbox outbox_;
 };
 

@@ -1,6 +1,5 @@
 #include "streaming/postgres/batch_writer.hpp"
 
-
 #include <algorithm>
 
 namespace penstock::postgres {

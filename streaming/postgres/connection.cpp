@@ -92,15 +92,31 @@ std::string take_sqlstate(std::string& message) {
   throw Fault{Fault::Kind::transient, message};
 }
 
-bool wait_for(PGconn* handle, bool reading, milliseconds wait) {
-  pollfd socket{PQsocket(handle), static_cast<short>(reading ? POLLIN : POLLOUT), 0};
-  return ::poll(&socket, 1, static_cast<int>(wait.count())) != 0;
-}
-
 std::string seconds_of(milliseconds duration) { return std::to_string(std::max<long>(1, duration.count() / 1000)); }
 
+/// The waits on the way in: all of them together take connect_max at most, and end when asked to stop.
+class WayIn {
+ public:
+  WayIn(Settings const& settings, std::stop_token const& stop) : settings_{settings}, stop_{stop} {}
+
+  void wait_for(PGconn* handle, bool reading) const {
+    pollfd socket{PQsocket(handle), static_cast<short>(reading ? POLLIN : POLLOUT), 0};
+    while (::poll(&socket, 1, static_cast<int>(stop_check.count())) == 0) {
+      if (stop_.stop_requested()) throw Fault{Fault::Kind::transient, "asked to stop while connecting to the database"};
+      if (SteadyClock::now() > until_)
+        throw Fault{Fault::Kind::transient, "the database at " + address_of(settings_) + " did not answer within " +
+                                                seconds_of(settings_.connect_max) + " s"};
+    }
+  }
+
+ private:
+  Settings const& settings_;
+  std::stop_token const& stop_;
+  SteadyClock::time_point until_ = SteadyClock::now() + settings_.connect_max;
+};
+
 // Not PQconnectdb(): that cannot be stopped.
-Handle connect(Settings const& settings, std::stop_token const& stop) {
+Handle connect(Settings const& settings, WayIn const& way_in) {
   auto const silence = std::to_string(settings.silence_max.count());
   auto const idle = seconds_of(settings.silence_max / 2), interval = seconds_of(settings.silence_max / 6);
   // What stands before dbname may be overruled by the URL; what stands after it overrules the URL.
@@ -118,15 +134,9 @@ Handle connect(Settings const& settings, std::stop_token const& stop) {
   Handle handle{PQconnectStartParams(keys.data(), values.data(), 1)};
   if (!handle) throw Fault{Fault::Kind::transient, "no memory for a database connection"};
   PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);
-  auto const until = SteadyClock::now() + settings.connect_max;
   for (auto state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK; state = PQconnectPoll(handle.get())) {
     if (state == PGRES_POLLING_FAILED || PQstatus(handle.get()) == CONNECTION_BAD) throw_not_connected(handle.get(), settings);
-    while (!wait_for(handle.get(), state == PGRES_POLLING_READING, stop_check)) {
-      if (stop.stop_requested()) throw Fault{Fault::Kind::transient, "asked to stop while connecting to the database"};
-      if (SteadyClock::now() > until)
-        throw Fault{Fault::Kind::transient, "the database at " + address_of(settings) + " did not answer within " +
-                                                seconds_of(settings.connect_max) + " s"};
-    }
+    way_in.wait_for(handle.get(), state == PGRES_POLLING_READING);
   }
   PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
   PQsetNoticeReceiver(handle.get(), [](void*, PGresult const*) {}, nullptr);
@@ -189,6 +199,20 @@ std::string column_of(std::string_view context) {
                    .line = line_of(context, state)}};
 }
 
+// Not PQexec(): a server that is stopped after it let us in would hold us for ever.
+void set_session(PGconn* handle, Settings const& settings, WayIn const& way_in) {
+  if (PQsendQuery(handle, session_settings(settings).c_str()) == 0) throw_result(handle, nullptr);
+  while (true) {
+    while (PQisBusy(handle) != 0) {
+      way_in.wait_for(handle, true);
+      if (PQconsumeInput(handle) == 0) throw_result(handle, nullptr);
+    }
+    Result const result{PQgetResult(handle)};
+    if (!result) return;
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) throw_result(handle, result.get());
+  }
+}
+
 // Every error of libpqxx ends here; a std::logic_error is a bug and goes on.
 template <class Work>
 auto at_edge(Work&& work) {
@@ -220,6 +244,8 @@ pqxx::params params_of(Row const& row) {
 }
 
 }  // namespace
+
+void check_url(Settings const& settings) { parse_url(settings.url); }
 
 std::string address_of(Settings const& settings) {
   auto const options = parse_url(settings.url);
@@ -307,12 +333,13 @@ struct Connection::Parts {
 
 Connection::Connection(Settings const& settings, std::stop_token const& stop) : parts_{std::make_unique<Parts>()} {
   parse_url(settings.url);
-  auto handle = connect(settings, stop);
+  WayIn const way_in{settings, stop};
+  auto handle = connect(settings, way_in);
+  set_session(handle.get(), settings, way_in);
   parts_->handle = handle.get();
   parts_->cancel.reset(PQcancelCreate(handle.get()));
   parts_->socket = ::dup(PQsocket(handle.get()));
   at_edge([&] { parts_->connection.emplace(pqxx::connection::seize_raw_connection(handle.release())); });
-  query(session_settings(settings));
 }
 
 Connection::~Connection() = default;

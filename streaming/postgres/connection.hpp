@@ -29,6 +29,8 @@ struct Settings {
   std::chrono::milliseconds lock_max{30'000};        ///< the same for waiting for a lock
 };
 
+/// Throws UsageError for an unusable URL.
+void check_url(Settings const& settings);
 /// user@host:port/name, for people.
 std::string address_of(Settings const& settings);
 

@@ -5,8 +5,8 @@
 /// All functions throw Fault. One thread.
 #pragma once
 
-#include "streaming/text_file.hpp"
 #include "streaming/postgres/connection.hpp"
+#include "streaming/text_file.hpp"
 
 #include <functional>
 #include <string>

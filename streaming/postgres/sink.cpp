@@ -13,13 +13,30 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds interrupt_max{1'000};
-constexpr milliseconds look_connect_max{3'000};  // For calls on the loop's thread, which must go on polling.
+// For calls on the loop's thread, which must go on polling: a connection, and an answer (3 s with its interruption).
+constexpr milliseconds look_connect_max{3'000};
+constexpr milliseconds answer_max{2'000};
 
 std::vector<TopicPartition> keys_of(Offsets const& offsets) {
   std::vector<TopicPartition> keys;
   for (auto const& [key, offset] : offsets) keys.push_back(key);
   return keys;
 }
+
+/// Interrupts the connection when an answer takes too long, so that whoever waits for it gets a transient Fault.
+class AnswerLimit {
+ public:
+  explicit AnswerLimit(Connection& connection)
+      : thread_{[&connection](std::stop_token const& answered) {
+          std::mutex mutex;
+          std::unique_lock lock{mutex};
+          std::condition_variable_any{}.wait_for(lock, answered, answer_max, [] { return false; });
+          if (!answered.stop_requested()) connection.interrupt(interrupt_max);
+        }} {}
+
+ private:
+  std::jthread thread_;
+};
 
 }  // namespace
 
@@ -34,7 +51,8 @@ class PostgresSink::Worker {
   ~Worker() {
     thread_.request_stop();
     std::scoped_lock const lock{connection_mutex_};
-    if (connection_ && busy()) connection_->interrupt(interrupt_max);
+    // An open transaction is rolled back, which waits for an answer, too.
+    if (connection_ && (busy() || transaction_)) connection_->interrupt(interrupt_max);
   }
 
   Offsets committed(std::vector<TopicPartition> const& partitions) const {
@@ -42,6 +60,7 @@ class PostgresSink::Worker {
     settings.connect_max = std::min(settings.connect_max, look_connect_max);
     // One of its own: the writer's may be in the middle of a batch.
     Connection connection{settings};
+    AnswerLimit const limit{connection};
     return committed_offsets(connection, options_.group, partitions);
   }
 
@@ -65,10 +84,14 @@ class PostgresSink::Worker {
     return result_;
   }
 
-  void commit() {
+  void commit() try {
     // The thread is idle until the next start(), so what is its own may be used here.
-    commit_transaction(*batch_, {});
-    result_.committed = true;
+    if (!transaction_) throw Fault{Fault::Kind::transient, "no transaction is open: start the batch again"};
+    AnswerLimit const limit{*connection_};
+    commit_transaction(*batch_);
+  } catch (Fault const&) {
+    disconnect();
+    throw;
   }
 
  private:
@@ -101,7 +124,7 @@ class PostgresSink::Worker {
       transaction_.emplace(*connection_);
       result_ = writer_.write(*connection_, batch);
       result_.committed = result_.rejected.empty();
-      if (result_.committed) commit_transaction(batch, stop);
+      if (result_.committed) commit_or_look(batch, stop);
     } catch (Fenced const&) {
       transaction_.reset();
       // The doubtful commit may have been decided while the offsets were waited for.
@@ -115,25 +138,29 @@ class PostgresSink::Worker {
     }
   }
 
-  void commit_transaction(WriteBatch const& batch, std::stop_token const& stop) {
-    if (!transaction_) throw Fault{Fault::Kind::transient, "no transaction is open: start the batch again"};
+  void commit_or_look(WriteBatch const& batch, std::stop_token const& stop) {
+    try {
+      return commit_transaction(batch);
+    } catch (InDoubt const&) {
+      disconnect();
+    }
+    connect(stop);
+    if (!was_committed(batch))
+      throw Fault{Fault::Kind::transient, "the connection was lost at the commit, and nothing was written"};
+  }
+
+  void commit_transaction(WriteBatch const& batch) {
     try {
       transaction_->commit();
-      transaction_.reset();
-      in_doubt_.reset();
-      return;
     } catch (InDoubt const&) {
       in_doubt_ = {batch.to, result_};
       in_doubt_->result.rejected.clear();
       in_doubt_->result.committed = true;
-    } catch (Fault const&) {
-      disconnect();
       throw;
     }
-    disconnect();
-    connect(stop);
-    if (!was_committed(batch))
-      throw Fault{Fault::Kind::transient, "the connection was lost at the commit, and nothing was written"};
+    transaction_.reset();
+    in_doubt_.reset();
+    result_.committed = true;
   }
 
   // Whether a commit whose answer was lost has happened.

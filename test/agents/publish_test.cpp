@@ -396,6 +396,56 @@ TEST_CASE("publish: a lost connection is a gap, which is filled when the connect
   CHECK(world.retried("lost") == 1);
 }
 
+TEST_CASE("publish: a lost connection that an earlier publisher left open is filled when the streams are open") {
+  World world;
+  world.provider.streams_wanted = {{.url = "ws://venue/one"}, {.url = "ws://venue/two"}};
+  auto left_open = gap_of(GapState::open, "*");
+  left_open.channel = "*";
+  auto closed = left_open;
+  closed.from_time += 1min;
+  auto elsewhere = left_open;
+  elsewhere.source = "elsewhere";
+  SUBCASE("all of them") {
+    for (auto const& gap : {left_open, closed, elsewhere}) world.tell(gap);
+    closed.state = GapState::filled;
+    world.tell(closed);
+    world.run(5s);
+    auto const gaps = world.producer.of("md.gaps");
+    REQUIRE(gaps.size() == 1);
+    auto const filled = std::get<Gap>(*parse_record("gaps", gaps[0].record.value));
+    CHECK(filled.source == "venue");
+    CHECK(filled.symbol == "*");
+    CHECK(filled.channel == "*");
+    CHECK(filled.cause == left_open.cause);
+    CHECK(filled.from_time == left_open.from_time);
+    CHECK(filled.to_time > *parse_time("2026-01-02T03:04:05Z"));
+    CHECK(filled.state == GapState::filled);
+  }
+  SUBCASE("not while one of them stays closed") {
+    world.tell(left_open);
+    world.client.on_connect = [](FakeConnection& connection) {
+      if (connection.url == "ws://venue/one") connection.state = http::Websocket::State::open;
+    };
+    world.run(5s);
+    CHECK(world.producer.of("md.gaps").empty());
+  }
+  SUBCASE("not one of this publisher's own time, which its own stream tells") {
+    left_open.time = *parse_time("2026-01-02T03:04:06Z");
+    world.at(2s, [&] { world.tell(left_open); });
+    world.run(5s);
+    CHECK(world.producer.of("md.gaps").empty());
+  }
+}
+
+TEST_CASE("publish: gaps of long ago are no requests after a restart") {
+  World world;
+  auto old = gap_of(GapState::open);
+  old.time -= 2h;
+  world.tell(old);
+  world.run(5s);
+  CHECK(world.client.requests.empty());
+}
+
 TEST_CASE("publish: what the provider, silence and age ask for is another connection") {
   struct Case {
     char const* name;

@@ -1,6 +1,7 @@
 #include "agents/settings.hpp"
 
 #include "agents/provider.hpp"
+#include "streaming/fault.hpp"
 
 #include <doctest/doctest.h>
 
@@ -107,4 +108,36 @@ TEST_CASE("settings: the example's symbols and channels are ones that their prov
                                    .channels = config.list("publish." + name + ".channels"),
                                    .intervals = config.list("publish." + name + ".intervals")}));
   }
+}
+
+TEST_CASE("settings: an address that is none is refused when the file is read") {
+  auto const error_of = [](std::string const& toml) -> std::string {
+    File const file{toml};
+    try {
+      load_config(file.path);
+    } catch (UsageError const& error) {
+      std::string const what = error.what();
+      return what.substr(what.find("line"));
+    }
+    return "no error";
+  };
+  for (auto const* brokers : {"a:9092", "a", "a:1, b:2", "[::1]:9092", "SASL_SSL://a:9092", "10.0.0.1:65535"}) {
+    CAPTURE(brokers);
+    CHECK(error_of(std::string{"[kafka]\nbrokers = \""} + brokers + "\"\n") == "no error");
+  }
+  for (auto const* brokers : {"", "a:99999", "a:0", "a:x", "a:", "http://a:9092", "a:1,,b:2", ":9092", "a b:1"}) {
+    CAPTURE(brokers);
+    CHECK(error_of(std::string{"[kafka]\nbrokers = \""} + brokers + "\"\n") ==
+          "line 2: kafka.brokers is \"" + std::string{brokers} + "\"; it takes host:port, several separated by commas");
+  }
+  CHECK(error_of("[publish.binance]\nhttp_url = \"localhost:80\"\n") ==
+        "line 2: publish.binance.http_url is \"localhost:80\"; it takes a URL that begins with http:// or https://");
+  CHECK(error_of("[publish.binance]\nwebsocket_url = \"http://localhost\"\n") ==
+        "line 2: publish.binance.websocket_url is \"http://localhost\"; it takes a URL that begins with ws:// or wss://");
+  CHECK(error_of("[publish.binance]\nhttp_url = \"\"\nwebsocket_url = \"wss://a/b\"\n") == "no error");
+}
+
+TEST_CASE("settings: every default is what its setting takes") {
+  for (auto const& setting : all_settings())
+    if (setting.has_form != nullptr) CHECK_MESSAGE(setting.has_form(setting.fallback), setting.key);
 }

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <ranges>
@@ -93,6 +94,14 @@ TEST_CASE("up: wrong words of its flags say what is allowed") {
                        "flag --for is \"soon\"; it takes a whole number of seconds from 1 to 31536000", UsageError);
   invocation.flags = {{"until-idle", "0"}};
   CHECK_THROWS_AS(up_command.run(invocation), UsageError);
+  invocation.flags = {{"status-file", "/nowhere/status.json"}};
+  CHECK_THROWS_WITH_AS(
+      up_command.run(invocation),
+      "flag --status-file: /nowhere/status.json cannot be written (No such file or directory); name another file", UsageError);
+  invocation.flags = {{"embedded", "true"}};
+  invocation.config = config_of(two_publishers, {{"kafka.brokers", "127.0.0.1:7"}});
+  CHECK_THROWS_WITH_AS(up_command.run(invocation),
+                       "--embedded brings a broker of its own: leave out --embedded or --kafka-brokers", UsageError);
 }
 
 TEST_CASE("up: a publisher that cannot work is found before anything is started") {
@@ -116,13 +125,15 @@ TEST_CASE("commands: every one has a summary, an example that is right, and help
   for (auto const* command : all_commands()) {
     CAPTURE(command->name);
     CHECK(seen.insert(command->name).second);
-    CHECK_FALSE(command->summary.empty());
+    REQUIRE_FALSE(command->summary.empty());
+    CHECK(std::isupper(command->summary.front()) != 0);
     CHECK(command->run != nullptr);
     CHECK(command->example.starts_with("penstock " + command->name));
     auto const help = help_text(*command);
     for (auto const& flag : command->flags) {
       CHECK_MESSAGE(help.contains("--" + flag.name), flag.name);
-      CHECK_FALSE(flag.help.empty());
+      REQUIRE_FALSE(flag.help.empty());
+      CHECK_MESSAGE(std::isupper(flag.help.front()) != 0, flag.name);
     }
     for (auto const& setting : all_settings()) {
       auto const section = setting.key.substr(0, setting.key.rfind('.'));

@@ -102,6 +102,44 @@ TEST_CASE("kafka: a topic that one may not write to is a fatal fault") {
   CHECK(text.contains("right on the broker"));
 }
 
+TEST_CASE("kafka: a record that could not be delivered is a fatal fault, for it is gone") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 1);
+  rd_kafka_mock_push_request_errors(cluster.handle, 0, 1, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP);
+  auto const producer = make_producer(cluster.connection(), {});
+  REQUIRE(producer->produce("raw.x", record("k", "v")));
+  CHECK(fault_text([&] { producer->flush(10s); }, Fault::Kind::fatal).contains("raw.x"));
+}
+
+TEST_CASE("kafka: what is lost and gained again within one poll is read on") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 1);
+  produce(cluster.connection(), "raw.x", numbered(0, 1));
+  auto const consumer = make_consumer(cluster.connection(), {.group = "g", .session_timeout = 6s});
+  int gains = 0;
+  consumer->subscribe({"raw.x"}, [&](Assignment const& assignment) {
+    Offsets starts;
+    for (auto const& gained : assignment.gained) {
+      if (++gains == 2) produce(cluster.connection(), "raw.x", numbered(1, 2));
+      starts[gained] = Offset{gains - 1};
+    }
+    return starts;
+  });
+  REQUIRE(read(*consumer, 1).size() == 1);
+  rd_kafka_mock_push_request_errors(cluster.handle, 12 /* Heartbeat */, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+  std::vector<std::string> values;
+  until([&] { return !values.empty(); },
+        [&] {
+          std::vector<Delivery> deliveries;
+          consumer->poll(deliveries, 10, 8s);
+          for (auto const& delivery : deliveries) values.emplace_back(delivery.value);
+        },
+        12s);
+  CHECK(gains == 2);
+  CHECK(values == std::vector<std::string>{"1"});
+  consumer->close();
+}
+
 TEST_CASE("kafka: where on_assignment says, there reading starts; elsewhere at the committed offset, else at the earliest") {
   MockCluster cluster;
   cluster.topic("raw.x", 1);
@@ -313,6 +351,18 @@ TEST_CASE("kafka: closing gives the partitions back through on_assignment, withi
   consumer->close();
   CHECK(Steady::now() - began < 4s);
   CHECK(lost == 2);
+}
+
+TEST_CASE("kafka: without a broker the committed offsets are a transient fault, soon enough for a stop") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 1);
+  auto const consumer = make_consumer(cluster.connection(), {.group = "g"});
+  CHECK(consumer->committed({{"raw.x", Partition{0}}}).empty());
+  rd_kafka_mock_broker_set_down(cluster.handle, 1);
+  auto const began = Steady::now();
+  auto const text = fault_text([&] { consumer->committed({{"raw.x", Partition{0}}}); }, Fault::Kind::transient);
+  CHECK(text.contains("committed offsets"));
+  CHECK(Steady::now() - began < 2s);
 }
 
 TEST_CASE("exchange, plain: offsets are committed only when the output is acknowledged") {

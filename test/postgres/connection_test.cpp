@@ -109,6 +109,20 @@ TEST_CASE("postgres: a server that never answers is given up after the limit, or
   CHECK_THROWS_AS((Connection{settings, stop.get_token()}), Fault);
 }
 
+TEST_CASE("postgres: a server that lets us in and then never answers is given up after the limit, or when asked to stop") {
+  Welcomer const frozen;
+  Settings settings{.url = frozen.url()};
+  settings.connect_max = std::chrono::milliseconds{200};
+  auto const failure = connecting_to(settings);
+  CHECK(failure.kind == Fault::Kind::transient);
+  CHECK_MESSAGE(failure.message.contains("did not answer"), failure.message);
+
+  std::stop_source stop;
+  settings.connect_max = std::chrono::hours{1};
+  std::jthread const other{[&] { stop.request_stop(); }};
+  CHECK_THROWS_AS((Connection{settings, stop.get_token()}), Fault);
+}
+
 TEST_CASE("postgres: an unusable URL is a usage error that does not repeat the password") {
   for (std::string const url :
        {"postgresql://penstock:s3cret@host:port/name", "nonsense", "postgresql://[::1", "host=a =s3cret"}) {

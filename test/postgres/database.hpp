@@ -54,7 +54,7 @@ class TestDatabase {
   std::string const& name() const { return name_; }
   postgres::Settings settings() const { return {.url = with_name(server_url(), name_)}; }
   postgres::Connection connect() const { return postgres::Connection{settings()}; }
-  postgres::SinkOptions sink_options() const { 
+  postgres::SinkOptions sink_options() const {
     return {.database = settings(), .group = "group", .instance = "store-1", .shape_of = table_shape_of};
   }
 

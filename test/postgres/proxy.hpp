@@ -144,4 +144,23 @@ class Refuser {
   std::jthread thread_;
 };
 
+/// Lets everyone in and then says nothing, as a server does that is frozen at that moment.
+class Welcomer {
+ public:
+  std::string url() const { return "postgresql://penstock@127.0.0.1:" + std::to_string(listener_.port()) + "/market"; }
+
+ private:
+  Listener listener_;
+  std::jthread thread_{[this](std::stop_token const& stop) {
+    std::vector<int> clients;
+    for (int client; (client = listener_.accept(stop)) >= 0; clients.push_back(client)) {
+      char buffer[4096];
+      while (::read(client, buffer, sizeof buffer) == 8) ::write(client, "N", 1);  // No GSS, no TLS.
+      std::string_view constexpr welcome{"R\0\0\0\10\0\0\0\0Z\0\0\0\5I", 15};      // Authenticated; ready.
+      ::write(client, welcome.data(), welcome.size());
+    }
+    for (auto const client : clients) ::close(client);
+  }};
+};
+
 }  // namespace penstock::test

@@ -274,9 +274,12 @@ TEST_CASE("sink: a lost answer to the commit of a batch with bad rows is looked 
   auto batch = trades(0, 3, -1, 4);
   batch.add("trades", "binance\tBTC/USDT\tyesterday-ish\t2024-01-01\t9\tbuy\t1\t1\n");
   CHECK(!write(sink, batch.batch).committed);
-  proxy.loses = Proxy::Loses::answer_to_commit;
-  sink.commit();
-  CHECK(database.ask("select count(*) from trades") == "3");
+  SUBCASE("it had happened") { proxy.loses = Proxy::Loses::answer_to_commit; }
+  SUBCASE("it had not") { proxy.loses = Proxy::Loses::commit; }
+  CHECK_THROWS_AS(sink.commit(), InDoubt);
+  if (auto const result = write(sink, batch.batch); !result.committed) sink.commit();
+  CHECK(database.ask("select count(*), count(distinct id) from trades") == "3|3");
+  CHECK(sink.committed({trades_0}) == batch.batch.to);
 }
 
 TEST_CASE("sink: a backend that is ended in the middle costs a retry and nothing else") {
@@ -324,6 +327,57 @@ TEST_CASE("sink: a database that is away for a while is a reason to wait") {
   }
   CHECK_THROWS_AS(sink.committed({trades_0}), Fault);
   CHECK(port != 0);
+}
+
+TEST_CASE("sink: a server that is frozen holds neither committed() nor commit() nor the end up") {
+  if (no_database()) return;
+  TestDatabase const database;
+  Proxy proxy{port_of(server_url())};
+  auto options = database.sink_options();
+  options.database.url = through(proxy, options.database.url);
+  auto sink = std::make_unique<PostgresSink>(options);
+  auto batch = trades(0, 3, -1, 4);
+  batch.add("trades", "binance\tBTC/USDT\tyesterday-ish\t2024-01-01\t9\tbuy\t1\t1\n");
+  auto const took = [](auto const& work) {
+    auto const began = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::steady_clock::now() - began;
+  };
+  auto const fails_in_time = [&](auto const& work) {
+    CHECK(took([&] {
+            try {
+              work();
+              FAIL("a frozen server answered");
+            } catch (Fault const& fault) {
+              CHECK(fault.kind() == Fault::Kind::transient);
+            }
+          }) < std::chrono::seconds{5});
+  };
+
+  SUBCASE("before it lets committed() in") {
+    proxy.loses = Proxy::Loses::everything;
+    fails_in_time([&] { sink->committed({trades_0}); });
+  }
+  SUBCASE("before it answers committed()") {
+    auto other = database.connect();
+    other.begin();
+    other.execute("lock table penstock.offsets");
+    fails_in_time([&] { sink->committed({trades_0}); });
+    other.rollback();
+  }
+  SUBCASE("before a commit, which is tried again later") {
+    CHECK(!write(*sink, batch.batch).committed);
+    proxy.loses = Proxy::Loses::everything;
+    fails_in_time([&] { sink->commit(); });
+    proxy.loses = Proxy::Loses::nothing;
+    if (!write(*sink, batch.batch).committed) sink->commit();
+    CHECK(database.ask("select count(*), count(distinct id) from trades") == "3|3");
+  }
+  SUBCASE("while a transaction is open") {
+    CHECK(!write(*sink, batch.batch).committed);
+    proxy.loses = Proxy::Loses::everything;
+  }
+  CHECK(took([&] { sink.reset(); }) < std::chrono::seconds{3});
 }
 
 TEST_CASE("sink: is gone within 5 s while the database holds it up, or the network is dead") {

@@ -144,8 +144,15 @@ TEST_CASE("config: what is wrong in the file is said with its line, the nearest 
                 "FILE line 2: [store] has no key batch_cuont_max; did you mean batch_count_max?"},
            Case{"[store]\nzzz = 1\n", "FILE line 2: [store] has no key zzz; known: batch_count_max, batch_age_ms_max, kinds"},
            Case{"\n[stroe]\n", "FILE line 2: there is no section [stroe]; did you mean store?"},
-           Case{"brokers = \"x\"\n",
-                "FILE line 1: there is no key brokers outside of a section; known: database, kafka, log, publish, store"},
+           Case{"brokers = \"x\"\n", "FILE line 1: the key brokers stands outside of a section; write it below [kafka]"},
+           Case{"zzzzz = \"x\"\n",
+                "FILE line 1: there is no key zzzzz outside of a section; known: database, kafka, log, publish, store"},
+           Case{"[publish]\nsymbols = [\"x\"]\n",
+                "FILE line 2: [publish] has no keys of its own; write [publish.NAME] and the keys below, where NAME is one of "
+                "binance, hyperliquid, coingecko"},
+           Case{"publish = 1\n",
+                "FILE line 1: [publish] has no keys of its own; write [publish.NAME] and the keys below, where NAME is one of "
+                "binance, hyperliquid, coingecko"},
            Case{"store = 3\n", "FILE line 1: store is a section; write [store] and its keys below"},
            Case{"[publish.binanse]\n", "FILE line 1: there is no publish section for \"binanse\"; did you mean binance?"},
            Case{"[publish.nasdaq]\n",
@@ -163,7 +170,7 @@ TEST_CASE("config: what is wrong in the file is said with its line, the nearest 
            Case{"[store]\nkinds = [\"trades\", \"boks\"]\n",
                 "FILE line 2: store.kinds is \"boks\" (did you mean books?); it takes a list of trades, candles, books"},
            Case{"[store]\nkinds = [[\"trades\"]]\n",
-                "FILE line 2: store.kinds is a list; it takes a list of trades, candles, books"},
+                "FILE line 2: store.kinds is a list with something else than text; it takes a list of trades, candles, books"},
            Case{"[kafka.brokers]\nx = 1\n", "FILE line 1: kafka.brokers is a table; it takes text"},
            Case{"[kafka]\nbrokers = 9092\n", "FILE line 2: kafka.brokers is 9092; it takes text"},
        }) {
@@ -177,10 +184,12 @@ TEST_CASE("config: what is wrong in the file is said with its line, the nearest 
 TEST_CASE("config: a file that cannot be read is named") {
   Folder const folder;
   auto const missing = folder.path("missing.toml");
-  CHECK(error_of([&] { load(missing); }) == "cannot read the configuration file " + missing + ": No such file or directory");
+  CHECK(error_of([&] { load(missing); }) == "cannot read the configuration file " + missing +
+                                                ": No such file or directory; name another with --config or PENSTOCK_CONFIG");
   CHECK(error_of([&] { load(folder.path("")); }).starts_with("cannot read the configuration file "));
   Variable const variable{"PENSTOCK_CONFIG", missing};
-  CHECK(error_of([] { load(""); }) == "cannot read the configuration file " + missing + ": No such file or directory");
+  CHECK(error_of([] { load(""); }) == "cannot read the configuration file " + missing +
+                                          ": No such file or directory; name another with --config or PENSTOCK_CONFIG");
 }
 
 TEST_CASE("config: an unknown variable is an error, but for those of tests and the toolbox") {
@@ -262,6 +271,24 @@ TEST_CASE("config: a password inside a URL or a broker property is kept out of t
       "[database]\nurl = \"postgresql://me:s3cr3t-in-url@host/db\"\n[kafka]\nproperties = [\"sasl.password=pr0perty\"]\n"));
   CHECK(log::redacted("to postgresql://me:s3cr3t-in-url@host/db") == "to postgresql://me:***@host/db");
   CHECK(log::redacted("sasl.password=pr0perty") == "sasl.password=***");
+}
+
+TEST_CASE("config: a password inside a flag is refused, and not shown") {
+  Folder const folder;
+  auto const file = folder.write("a.toml", "[database]\nurl = \"host=h password=in-key-words user=me\"\n");
+  load(file);
+  CHECK(log::redacted("in-key-words") == "***");
+  for (auto const& [key, text] : std::vector<std::pair<std::string, std::string>>{
+           {"database.url", "postgresql://me:in-a-flag@host/db"},
+           {"database.url", "postgresql://me@host/db?sslmode=require&password=in-a-flag"},
+           {"kafka.properties", "security.protocol=sasl_ssl,sasl.password=in-a-flag"}}) {
+    CAPTURE(text);
+    CHECK(error_of([&] { load(file, {{key, text}}); }) ==
+          "flag --" + flag_name(key) +
+              ": a secret on the command line can be read by everybody on this machine; use the variable " + variable_name(key) +
+              " or the configuration file");
+    CHECK_NOTHROW(load(file, {{"database.url", "postgresql://me@host:1/db?sslmode=require"}}));
+  }
 }
 
 TEST_CASE("config: nearest knows swapped, missing and wrong letters, and when to say nothing") {

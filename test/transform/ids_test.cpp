@@ -34,10 +34,19 @@ struct Stream {
 TEST_CASE("ids: the number in an id") {
   CHECK(Ids::number_of("123") == 123);
   CHECK(Ids::number_of("a123") == 123);
-  for (auto const* none : {"", "a", "~0123456789abcdef", "12x", "-5", "aa1", "99999999999999999999"}) {
+  for (auto const* none : {"", "a", "~0123456789abcdef", "12x", "-5", "aa1", "9223372036854775807", "99999999999999999999"}) {
     CAPTURE(none);
     CHECK_FALSE(Ids::number_of(none).has_value());
   }
+}
+
+TEST_CASE("ids: the greatest ids are no undefined behaviour") {
+  Ids ids;
+  Written out;
+  Frame const frame{.channel = "trade", .connection = "a", .origin = Origin::live, .received_at = at(1), .offset = {}};
+  for (auto const* id : {"9223372036854775807", "10", "9223372036854775806", "9223372036854775807", "11"})
+    ids.see(trade(id, 1.0), frame, at(1), out);
+  CHECK(out.gap_names() == Names{"open sequence 11-9223372036854775805"});
 }
 
 TEST_CASE("ids: without a hole there is no gap, and the first id makes none") {

@@ -1,0 +1,25 @@
+/// How commands and agents come to the broker and the database when they start: one clear line where that fails.
+#pragma once
+
+#include "streaming/config.hpp"
+#include "streaming/kafka/kafka.hpp"
+#include "streaming/postgres/connection.hpp"
+
+#include <chrono>
+#include <memory>
+#include <stop_token>
+
+namespace penstock {
+
+/// False where it was asked to stop while it waited. Throws Fault that says which setting to change when no broker
+/// answered within `limit`.
+bool wait_for_broker(kafka::Connection const& connection, std::stop_token const& stop,
+                     std::chrono::seconds limit = std::chrono::seconds{10});
+
+/// Throws Fault or UsageError that says which setting to change.
+std::unique_ptr<postgres::Connection> open_database(Config const& config, std::stop_token const& stop);
+
+/// Throws Fault where the database lacks tables of this version of penstock, or is of another.
+void require_schema(postgres::Connection& connection);
+
+}  // namespace penstock
