@@ -43,9 +43,11 @@ bool readable(int descriptor) {
   return ::poll(&one, 1, 0) > 0;
 }
 
-bool take_signal(int signals) {
+/// Its number; 0: there is none.
+std::uint32_t take_signal(int signals) {
   signalfd_siginfo info{};
-  return readable(signals) && ::read(signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
+  bool const taken = readable(signals) && ::read(signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
+  return taken ? info.ssi_signo : 0;
 }
 
 void take_wake(int wake) {
@@ -81,6 +83,7 @@ void Shutdown::request() {
 void Shutdown::wait(std::stop_token const& end, std::chrono::milliseconds limit) const {
   auto source = source_;
   std::optional<Steady::time_point> deadline;
+  std::uint32_t first = 0;
   while (!end.stop_requested()) {
     int timeout = -1;
     if (deadline) {
@@ -92,10 +95,11 @@ void Shutdown::wait(std::stop_token const& end, std::chrono::milliseconds limit)
     ::poll(waiting.data(), waiting.size(), timeout);
     take_wake(wake_);
     auto const signalled = take_signal(signals_);
-    // One Ctrl-C may come twice at once: from the terminal, and from a program that passes it on.
-    bool const again = signalled && deadline && *deadline - Steady::now() < limit - same_signal_max;
-    if (again) end_process("penstock: asked a second time; ended at once\n");
-    if (signalled) source.request_stop();
+    // A program that passes signals on may send the same one to the process and to its group.
+    bool const same = signalled == first && deadline && *deadline - Steady::now() > limit - same_signal_max;
+    if (signalled != 0 && deadline && !same) end_process("penstock: asked a second time; ended at once\n");
+    if (signalled != 0) source.request_stop();
+    if (first == 0) first = signalled;
     if (!deadline && source.stop_requested()) deadline = Steady::now() + limit;
   }
 }
