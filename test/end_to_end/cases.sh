@@ -33,7 +33,8 @@ case_faults_on_kafka() {
   truth_equal "$database" "$dir/truth.jsonl"
   positive 'holes in trade ids that were filled' "$(sql "select count(*) from gaps where channel = 'trade' and state = 'filled'")"
   positive 'lost connections' "$(sql "select count(*) from gaps where symbol = '*' and cause = 'reconnect'")"
-  no_open_gaps
+  # The venue goes on cutting the connection: it may be away at the moment of the stop.
+  no_open_gaps "symbol <> '*'"
   end
 }
 
