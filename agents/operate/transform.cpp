@@ -111,7 +111,7 @@ int run(Invocation const& invocation) {
                                                      .transaction_timeout = std::chrono::seconds{20},
                                                      .pacing = pacing_of(config),
                                                      .stop = invocation.stop});
-  auto const consumer = kafka::make_consumer(kafka, {.group = group, .instance = instance.text()});
+  auto const consumer = kafka::make_consumer(kafka, {.group = group, .instance = instance.text(), .queue_bytes_max = 4 << 20});
   run_transform(*consumer, *exchange, *catalogue, system_clock(), options, metrics, invocation.stop);
   return stopped_as_asked;
 }
