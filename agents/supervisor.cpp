@@ -88,6 +88,7 @@ std::vector<std::string> environment_with(std::map<std::string, std::string> con
   auto const nothing = ::open("/dev/null", O_RDONLY);
   // A pipe end may itself sit on a number that is needed: move both away first.
   auto const errors_moved = ::fcntl(errors, F_DUPFD, 10), status_moved = ::fcntl(status, F_DUPFD, 10);
+  if (nothing < 0 || errors_moved < 0 || status_moved < 0) ::_exit(cannot_execute);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(errors_moved, STDERR_FILENO);
   ::dup2(status_moved, Supervisor::status_descriptor);

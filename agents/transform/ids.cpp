@@ -25,7 +25,7 @@ void Ids::see(Trade const& trade, Frame const& frame, Time now, Downstream& out)
   if (frame.origin == Origin::live) {
     if (last_ && *id - 1 > *last_) open(*last_ + 1, *id - 1, trade, frame, now, out);
     if (!last_ || *id > *last_) {
-      last_ = *id;
+      last_ = id;
       last_time_ = trade.time;
     } else {
       fill(*id, trade.time, now, out);
