@@ -39,10 +39,10 @@ constexpr auto content_columns = [] {
 std::string_view kind_of(MarketRecord const& record) { return kind_names[record.index()]; }
 
 Common& common_of(MarketRecord& record) {
-  return std::visit([](Common& common) -> Common& { return common; }, record);
+  return *std::visit([](Common& common) { return &common; }, record);
 }
 Common const& common_of(MarketRecord const& record) {
-  return std::visit([](Common const& common) -> Common const& { return common; }, record);
+  return *std::visit([](Common const& common) { return &common; }, record);
 }
 
 std::string_view schema_of(MarketRecord const& record) {

@@ -25,12 +25,17 @@ using prometheus::Histogram;
 constexpr std::array<std::string_view, 6> label_names{"provider", "topic", "reason", "cause", "from", "to"};
 
 // A symbol as a label would be a time series per symbol: hundreds of thousands.
-Metrics::Labels const& checked(Metrics::Labels const& labels) {
+void check(Metrics::Labels const& labels) {
   for (auto const& [name, value] : labels)
     if (std::ranges::find(label_names, name) == label_names.end())
       throw std::invalid_argument{"metrics have no label " + name +
                                   "; they have agent, provider, topic, reason, cause, from, to"};
-  return labels;
+}
+
+template <class Measured, class... Bounds>
+Measured& add(prometheus::Family<Measured>& family, Metrics::Labels const& labels, Bounds const&... bounds) {
+  check(labels);
+  return family.Add(labels, bounds...);
 }
 
 Histogram::BucketBoundaries const& batch_bounds() {
@@ -152,18 +157,18 @@ struct Metrics::Families {
 Metrics::Metrics(std::string_view agent) : families_{std::make_unique<Families>(agent)} {}
 Metrics::~Metrics() = default;
 
-Counter& Metrics::received(Labels const& labels) { return families_->received.Add(checked(labels)); }
-Counter& Metrics::written(Labels const& labels) { return families_->written.Add(checked(labels)); }
-Counter& Metrics::duplicate(Labels const& labels) { return families_->duplicate.Add(checked(labels)); }
-Counter& Metrics::ignored(Labels const& labels) { return families_->ignored.Add(checked(labels)); }
-Counter& Metrics::dead(Labels const& labels) { return families_->dead.Add(checked(labels)); }
-Counter& Metrics::retried(Labels const& labels) { return families_->retried.Add(checked(labels)); }
-Counter& Metrics::gaps(Labels const& labels) { return families_->gaps.Add(checked(labels)); }
-Gauge& Metrics::lag_records(Labels const& labels) { return families_->lag_records.Add(checked(labels)); }
-Gauge& Metrics::stale_streams(Labels const& labels) { return families_->stale_streams.Add(checked(labels)); }
-Gauge& Metrics::budget_remaining(Labels const& labels) { return families_->budget_remaining.Add(checked(labels)); }
-Histogram& Metrics::batch_seconds(Labels const& labels) { return families_->batch_seconds.Add(checked(labels), batch_bounds()); }
-Histogram& Metrics::hop_seconds(Labels const& labels) { return families_->hop_seconds.Add(checked(labels), hop_bounds()); }
+Counter& Metrics::received(Labels const& labels) { return add(families_->received, labels); }
+Counter& Metrics::written(Labels const& labels) { return add(families_->written, labels); }
+Counter& Metrics::duplicate(Labels const& labels) { return add(families_->duplicate, labels); }
+Counter& Metrics::ignored(Labels const& labels) { return add(families_->ignored, labels); }
+Counter& Metrics::dead(Labels const& labels) { return add(families_->dead, labels); }
+Counter& Metrics::retried(Labels const& labels) { return add(families_->retried, labels); }
+Counter& Metrics::gaps(Labels const& labels) { return add(families_->gaps, labels); }
+Gauge& Metrics::lag_records(Labels const& labels) { return add(families_->lag_records, labels); }
+Gauge& Metrics::stale_streams(Labels const& labels) { return add(families_->stale_streams, labels); }
+Gauge& Metrics::budget_remaining(Labels const& labels) { return add(families_->budget_remaining, labels); }
+Histogram& Metrics::batch_seconds(Labels const& labels) { return add(families_->batch_seconds, labels, batch_bounds()); }
+Histogram& Metrics::hop_seconds(Labels const& labels) { return add(families_->hop_seconds, labels, hop_bounds()); }
 
 std::shared_ptr<prometheus::Registry> Metrics::registry() const { return families_->registry; }
 

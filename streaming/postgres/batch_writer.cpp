@@ -37,9 +37,8 @@ std::string_view row_text(TableRows const& table, std::size_t row) {
 // Rows that follow each other go out in one piece.
 void put_rows(TableRows const& table, RowList rows, Connection::Put const& put) {
   for (std::size_t i = 0; i < rows.size();) {
-    auto const first = i;
-    while (++i < rows.size() && rows[i] == rows[i - 1] + 1) {
-    }
+    auto const first = i++;
+    while (i < rows.size() && rows[i] == rows[i - 1] + 1) ++i;
     auto const begin = rows[first] == 0 ? 0 : table.ends[rows[first] - 1];
     put(std::string_view{table.rows}.substr(begin, table.ends[rows[i - 1]] - begin));
   }
