@@ -1,7 +1,9 @@
-/// Keeps a Catalogue at what md.instruments says, and knows when it is complete. One thread: the loop's.
+/// What a transformer must know from the canonical topics: the instruments of md.instruments, and when they are complete; the
+/// gaps that md.gaps leaves open. One thread: the loop's.
 #pragma once
 
 #include "agents/transform/catalogue.hpp"
+#include "agents/transform/open_gaps.hpp"
 #include "streaming/consumer.hpp"
 #include "streaming/time.hpp"
 
@@ -13,31 +15,36 @@
 
 namespace penstock {
 
-class CatalogueFollower {
+class Knowledge {
  public:
-  /// `topic`: follows md.instruments from its beginning, without a group.
-  CatalogueFollower(Consumer& topic, Clock& clock) : topic_{topic}, clock_{clock} {}
+  /// `topics`: follows md.instruments and md.gaps from their beginning, without a group.
+  Knowledge(Consumer& topics, Clock& clock) : topics_{topics}, clock_{clock} {}
 
   /// What is there, to its end; at most 30 s. Throws Fault, as follow().
   void read(std::stop_token const& stop);
   /// What came since; in every round of the loop.
   void follow();
+  /// What is there now, to its end; at most 5 s.
+  void catch_up();
   /// Instruments come by the thousand: the first few of a provider are not the catalogue.
   bool is_complete(std::string_view provider) const;
 
   Catalogue& catalogue() { return catalogue_; }
+  OpenGaps const& open_gaps() const { return open_gaps_; }
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
 
   bool poll(std::chrono::milliseconds wait);
+  void learn(Delivery const& delivery);
 
   // Set once.
-  Consumer& topic_;
+  Consumer& topics_;
   Clock& clock_;
 
   // Changes in the loop.
   Catalogue catalogue_;
+  OpenGaps open_gaps_;
   std::vector<Delivery> batch_;
   std::uint64_t version_ = 0;
   SteadyTime changed_{}, next_{};

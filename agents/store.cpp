@@ -156,7 +156,7 @@ class Store {
   void written(WriteResult const& result) {
     auto const& batch = writing_->sealed();
     for (auto const& [partition, offset] : batch.to) stored_.insert_or_assign(partition, offset);
-    consumer_.commit(batch.to);
+    consumer_.commit({batch.to.begin(), batch.to.end()});
     for (auto const& [table, rows] : result.written)
       metrics_.written({{"topic", "md." + table}}).Increment(static_cast<double>(rows));
     for (auto const& [table, rows] : result.duplicate)

@@ -1,5 +1,6 @@
 #include "agents/topic_plan.hpp"
 
+#include "agents/ledger.hpp"
 #include "agents/provider.hpp"
 #include "schemas/kinds.hpp"
 
@@ -23,6 +24,11 @@ TopicConfig kept_by_key() {
   return {{"cleanup.policy", "compact"},
           {"min.compaction.lag.ms", std::to_string(std::int64_t{7} * 24 * 3600 * 1000)},
           {"max.message.bytes", std::string{record_bytes_max}}};
+}
+
+/// Running totals: the last record of a key says it all, and reading the topic must stay quick.
+TopicConfig kept_as_totals() {
+  return {{"cleanup.policy", "compact"}, {"segment.bytes", "16777216"}, {"min.cleanable.dirty.ratio", "0.1"}};
 }
 
 TopicConfig config_of_kind(std::string_view kind) {
@@ -58,7 +64,7 @@ std::vector<kafka::TopicSpec> topic_plan(Config const& config) {
   };
   for (auto const& provider : providers_of(config)) add_with_dead("raw." + provider, kept_for_days(7));
   for (auto const kind : kind_names) add_with_dead("md." + std::string{kind}, config_of_kind(kind));
-  add("penstock.ledger", kept_for_days(30));
+  add(Topic{ledger_topic}, kept_as_totals());
   return plan;
 }
 

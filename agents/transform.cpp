@@ -1,6 +1,6 @@
 #include "agents/transform.hpp"
 
-#include "agents/catalogue_follower.hpp"
+#include "agents/knowledge.hpp"
 #include "agents/transform/pipeline.hpp"
 #include "agents/transform_output.hpp"
 #include "streaming/backoff.hpp"
@@ -26,27 +26,33 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t poll_count_max = 5'000;
 constexpr milliseconds idle_wait{50};
+constexpr milliseconds settle_wait{2};
 constexpr std::size_t waiting_bytes_max = 8 << 20;  // Of a partition that waits for its instruments; more: it is paused.
 constexpr std::size_t delivery_overhead_bytes = 1000;
 constexpr int behind_factor = 10;
 constexpr milliseconds backoff_first{250}, backoff_most{5'000};
+constexpr milliseconds forever{60'000};  // A commit has a limit of its own.
 
 /// One input partition that is ours.
 struct Share {
-  Share(TopicPartition const& which, Provider const& of, Catalogue& catalogue, Pipeline::Options const& options, Offset from)
-      : partition{which}, provider{of}, pipeline{of, catalogue, options}, live_from{from} {
-    counts.from = from;
-  }
+  Share(TopicPartition const& which, Provider const& of, Knowledge& knowledge, Pipeline::Options const& options, Ledger of_it)
+      : partition{which},
+        provider{of},
+        pipeline{of, knowledge.catalogue(), knowledge.open_gaps(), options},
+        live_from{options.live_from},
+        ledger{std::move(of_it)} {}
 
   TopicPartition const partition;
   Provider const& provider;
   Pipeline pipeline;
-  Offset const live_from;  ///< committed: what is before it was written already, and only makes state
-  Offset next{};           ///< to be taken
-  bool is_live = false;    ///< it has all the state that it needs
-  bool fresh = false;      ///< something came with the last poll
-  Duration quiet{};        ///< since something came, while nothing was left to read
-  Counts counts;
+  Offset const live_from;        ///< committed: what is before it was written already, and only makes state
+  Offset next{};                 ///< to be taken
+  bool is_live = false;          ///< it has all the state that it needs
+  bool fresh = false;            ///< something came with the last poll
+  Duration quiet{};              ///< since something came, while nothing was left to read
+  Ledger ledger;                 ///< up to the last commit
+  Counts closing;                ///< of it: what is being committed
+  Counts counts;                 ///< since then
   std::deque<Delivery> waiting;  ///< for the catalogue
   std::size_t waiting_bytes = 0;
   bool paused = false;  ///< too much waits
@@ -78,7 +84,7 @@ RawRecord raw_record(Delivery const& delivery) {
 
 class Transform {
  public:
-  Transform(Consumer& consumer, Exchange& exchange, Consumer& catalogue_topic, Clock& clock, TransformOptions const& options,
+  Transform(Consumer& consumer, Exchange& exchange, Consumer& known, Clock& clock, TransformOptions const& options,
             Metrics& metrics, std::stop_token const& stop)
       : consumer_{consumer},
         exchange_{exchange},
@@ -86,20 +92,20 @@ class Transform {
         options_{options},
         metrics_{metrics},
         stop_{stop},
-        instruments_{catalogue_topic, clock},
+        knowledge_{known, clock},
         output_{exchange, clock} {}
 
   void run() {
-    instruments_.read(stop_);
+    knowledge_.read(stop_);
     consumer_.subscribe(topics(), [this](Assignment const& change) { return reassign(change); });
     stepped_ = clock_.steady();
     while (!stop_.stop_requested()) {
       try {
-        instruments_.follow();
+        knowledge_.follow();
         take();
         look_again();
         let_time_pass();
-        if (interval_is_over()) commit();
+        if (settle(milliseconds{0}) && interval_is_over()) commit();
       } catch (Fault const& fault) {
         start_over(fault);
       }
@@ -140,19 +146,28 @@ class Transform {
     auto const verdict = share.pipeline.take(raw_record(delivery), offset, live && share.may_wait,
                                              live ? static_cast<Downstream&>(output_) : silence_);
     if (verdict == Pipeline::Verdict::waits) return false;
-    share.next = next(offset);
+    auto const expected = std::exchange(share.next, next(offset));
     if (live)
-      count(share, verdict);
+      count(share, verdict, to_integer(offset) - to_integer(expected));
     else if (share.next >= share.live_from)
       go_live(share);
     return true;
   }
 
-  void count(Share& share, Pipeline::Verdict verdict) {
+  void count(Share& share, Pipeline::Verdict verdict, std::int64_t skipped) {
     ++frames_;
-    ++share.counts.frames;
-    if (verdict == Pipeline::Verdict::decoded) share.counts.records += static_cast<std::int64_t>(share.pipeline.records());
-    if (verdict == Pipeline::Verdict::ignored) ++share.counts.ignored;
+    auto& counts = share.counts;
+    ++counts.frames;
+    // A ledger begins with the first frame that there is.
+    if (share.ledger.frames == 0 && counts.frames == 1)
+      share.ledger.from = Offset{to_integer(share.ledger.from) + skipped};
+    else
+      counts.skipped += skipped;
+    if (verdict == Pipeline::Verdict::decoded) {
+      ++counts.decoded;
+      counts.records += static_cast<std::int64_t>(share.pipeline.records());
+    }
+    if (verdict == Pipeline::Verdict::ignored) ++counts.ignored;
     if (verdict == Pipeline::Verdict::dead) output_.reject_frame(share.pipeline.why());
     open_interval(share);
   }
@@ -161,7 +176,7 @@ class Transform {
   void go_live(Share& share) {
     share.is_live = true;
     share.next = std::max(share.next, share.live_from);
-    share.counts.held_before = static_cast<std::int64_t>(share.pipeline.sequence().held());
+    share.ledger.resume(static_cast<std::int64_t>(share.pipeline.sequence().held()));
     output_.begin(share.counts, nullptr);
     share.pipeline.sequence().restate(output_);
     open_interval(share);
@@ -185,7 +200,8 @@ class Transform {
   milliseconds wait_for_input() const {
     if (!interval_since_) return idle_wait;
     auto const left = options_.commit_after - std::chrono::duration_cast<milliseconds>(clock_.steady() - *interval_since_);
-    return std::clamp(left, milliseconds{0}, idle_wait);
+    // Over, but the one before is not settled yet: no reason to spin.
+    return std::clamp(left, closing_since_ ? settle_wait : milliseconds{0}, idle_wait);
   }
 
   // ---- Out.
@@ -202,40 +218,54 @@ class Transform {
     return frames_ >= options_.commit_count_max || clock_.steady() - *interval_since_ >= most;
   }
 
-  // Records, letters and the ledger first; with them, last, the offsets that they were made from.
+  // Records, letters and the ledger first; with them, last, the offsets that they were made from. The loop goes on while the
+  // broker ends it; settle() says when it counts.
   void commit() {
-    Offsets inputs;
+    settle(forever);
+    Commits inputs;
     for (auto& [partition, share] : shares_) {
       if (!share.is_live || share.counts.empty()) continue;
-      inputs[partition] = share.next;
-      exchange_.produce(ledger_topic, ledger_record(options_.instance, partition, share.counts, share.next,
-                                                    share.pipeline.sequence().held(), clock_.now()));
+      close_account(share);
+      auto account = to_json(share.ledger, options_.group, options_.instance, clock_.now());
+      inputs[partition] = {share.next, account};
+      exchange_.produce(ledger_topic, ledger_record(share.ledger, std::move(account)));
     }
-    if (!inputs.empty()) exchange_.commit(inputs, consumer_);
-    for (auto& [partition, share] : shares_)
-      if (inputs.contains(partition)) committed(share);
-    metrics_.batch_seconds({}).Observe(std::chrono::duration<double>(clock_.steady() - *interval_since_).count());
-    metrics_.lag_records({}).Set(static_cast<double>(consumer_.lag_records()));
+    if (!inputs.empty()) {
+      exchange_.commit(inputs, consumer_);
+      closing_since_ = interval_since_;
+    }
     interval_since_.reset();
     frames_ = 0;
+    settle(milliseconds{0});
+  }
+
+  // True: no commit is under way.
+  bool settle(milliseconds wait) {
+    if (!closing_since_) return true;
+    if (!exchange_.settled(wait)) return false;
+    for (auto& [partition, share] : shares_) publish_counts(share, std::exchange(share.closing, {}));
+    metrics_.batch_seconds({}).Observe(std::chrono::duration<double>(clock_.steady() - *closing_since_).count());
+    metrics_.lag_records({}).Set(static_cast<double>(consumer_.lag_records()));
+    closing_since_.reset();
     backoff_.reset();
+    return true;
   }
 
-  void committed(Share& share) {
-    publish_counts(share);
-    share.counts = {};
-    share.counts.from = share.next;
-    share.counts.held_before = static_cast<std::int64_t>(share.pipeline.sequence().held());
+  static void close_account(Share& share) {
+    share.closing = std::exchange(share.counts, {});
+    share.ledger.add(share.closing);
+    share.ledger.to = share.next;
+    share.ledger.held = static_cast<std::int64_t>(share.pipeline.sequence().held());
   }
 
-  void publish_counts(Share const& share) {
-    auto const& counts = share.counts;
+  void publish_counts(Share const& share, Counts const& counts) {
+    if (counts.empty()) return;
     std::string const provider{share.provider.name()};
     auto const& topic = share.partition.topic;
     auto const add = [](prometheus::Counter& counter, std::int64_t count) { counter.Increment(static_cast<double>(count)); };
     add(metrics_.received({{"provider", provider}, {"topic", topic}}), counts.frames);
     add(metrics_.ignored({{"provider", provider}, {"topic", topic}}), counts.ignored);
-    for (auto const* dead : {&counts.dead, &counts.dead_frames_of})
+    for (auto const* dead : {&counts.dead, &counts.dead_frames})
       for (auto const& [reason, count] : *dead)
         add(metrics_.dead({{"provider", provider}, {"topic", topic}, {"reason", std::string{reason}}}), count);
     for (auto const& [cause, count] : counts.new_gaps)
@@ -256,7 +286,7 @@ class Transform {
 
   // ---- Symbols.
 
-  bool is_complete(Share const& share) const { return instruments_.is_complete(share.provider.name()); }
+  bool is_complete(Share const& share) const { return knowledge_.is_complete(share.provider.name()); }
 
   void begin_waiting(Share& share) {
     log::info("waiting for the instruments of this provider",
@@ -305,10 +335,16 @@ class Transform {
 
   void hand_over(std::vector<TopicPartition> const& lost) {
     try {
-      if (interval_since_ && !failed_handover_) commit();
+      if (failed_handover_) return forget(lost);
+      if (interval_since_) commit();
+      settle(forever);
     } catch (Fault const& fault) {
       failed_handover_ = fault;
     }
+    forget(lost);
+  }
+
+  void forget(std::vector<TopicPartition> const& lost) {
     last_share_ = nullptr;
     for (auto const& partition : lost) shares_.erase(partition);
   }
@@ -317,17 +353,28 @@ class Transform {
   Offsets begin_shares(std::vector<TopicPartition> const& partitions) {
     Offsets starts;
     auto const committed = consumer_.committed(partitions);
+    if (!committed.empty()) knowledge_.catch_up();  // With the gaps that the one before left open.
     last_share_ = nullptr;
     for (auto const& partition : partitions) {
       auto const found = committed.find(partition);
-      auto const from = found == committed.end() ? Offset{0} : found->second;
-      shares_.erase(partition);
-      shares_.try_emplace(partition, partition, provider_of(partition.topic), instruments_.catalogue(),
-                          Pipeline::Options{.window_records = options_.window_records, .hold = options_.hold}, from);
+      auto ledger = ledger_of(partition, found == committed.end() ? Commit{} : found->second);
       if (found != committed.end())
-        starts[partition] = Offset{std::max<std::int64_t>(0, to_integer(from) - options_.window_records)};
+        starts[partition] = Offset{std::max<std::int64_t>(0, to_integer(ledger.to) - options_.window_records)};
+      shares_.erase(partition);
+      Pipeline::Options const options{.window_records = options_.window_records, .hold = options_.hold, .live_from = ledger.to};
+      shares_.try_emplace(partition, partition, provider_of(partition.topic), knowledge_, options, std::move(ledger));
     }
     return starts;
+  }
+
+  // Offsets that somebody else has set begin a new account.
+  static Ledger ledger_of(TopicPartition const& partition, Commit const& committed) {
+    if (auto found = parse_ledger(committed.metadata); found && found->to == committed.offset) return *std::move(found);
+    Ledger ledger;
+    ledger.topic = partition.topic;
+    ledger.partition = partition.partition;
+    ledger.from = ledger.to = committed.offset;
+    return ledger;
   }
 
   Provider const& provider_of(Topic const& topic) const {
@@ -370,6 +417,7 @@ class Transform {
 
   void give_up_interval() {
     interval_since_.reset();
+    closing_since_.reset();
     frames_ = 0;
   }
 
@@ -388,6 +436,7 @@ class Transform {
   void finish() {
     try {
       if (interval_since_) commit();
+      settle(forever);
     } catch (Fault const& fault) {
       log::warning("the last interval was given up; it is read again next time", {{"error", fault.what()}});
       give_up_interval();
@@ -404,7 +453,7 @@ class Transform {
   std::stop_token const& stop_;
 
   // Changes in the loop.
-  CatalogueFollower instruments_;
+  Knowledge knowledge_;
   Output output_;
   Silence silence_;
   std::map<TopicPartition, Share> shares_;
@@ -413,6 +462,7 @@ class Transform {
   std::vector<Delivery> batch_;
   bool has_read_all_ = false;                 ///< the last poll gave less than was asked for
   std::optional<SteadyTime> interval_since_;  ///< something is to be committed since then
+  std::optional<SteadyTime> closing_since_;   ///< the same, of the interval whose commit is under way
   std::size_t frames_ = 0;                    ///< of the interval
   SteadyTime stepped_{};
   std::optional<Fault> failed_handover_;
@@ -421,9 +471,11 @@ class Transform {
 
 }  // namespace
 
-void run_transform(Consumer& consumer, Exchange& exchange, Consumer& catalogue, Clock& clock, TransformOptions const& options,
+std::vector<Topic> knowledge_topics() { return {"md." + std::string{Instrument::kind}, "md." + std::string{Gap::kind}}; }
+
+void run_transform(Consumer& consumer, Exchange& exchange, Consumer& known, Clock& clock, TransformOptions const& options,
                    Metrics& metrics, std::stop_token const& stop) {
-  Transform{consumer, exchange, catalogue, clock, options, metrics, stop}.run();
+  Transform{consumer, exchange, known, clock, options, metrics, stop}.run();
 }
 
 }  // namespace penstock

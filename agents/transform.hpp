@@ -2,6 +2,7 @@
 /// Runs on the caller's thread until stop is requested; throws a fatal Fault when going on cannot help.
 #pragma once
 
+#include "agents/ledger.hpp"
 #include "agents/provider.hpp"
 #include "streaming/consumer.hpp"
 #include "streaming/metrics.hpp"
@@ -15,11 +16,11 @@
 
 namespace penstock {
 
-inline constexpr std::string_view ledger_topic = "penstock.ledger";
-inline constexpr std::string_view catalogue_topic = "md.instruments";
+std::vector<Topic> knowledge_topics();
 
 struct TransformOptions {
   std::vector<Provider const*> providers;      ///< whose raw.<provider> is read
+  std::string group = "penstock-transform";    ///< the consumer's
   std::string instance = "transform";          ///< names this process in the ledger
   std::chrono::milliseconds commit_after{50};  ///< since the first record of an interval
   std::size_t commit_count_max = 100'000;      ///< records of an interval
@@ -28,8 +29,8 @@ struct TransformOptions {
   std::chrono::milliseconds catalogue_wait{30'000};  ///< that a partition waits for the instruments of its source
 };
 
-/// `catalogue`: follows md.instruments from its beginning, without a group.
-void run_transform(Consumer& consumer, Exchange& exchange, Consumer& catalogue, Clock& clock, TransformOptions const& options,
+/// `known`: follows knowledge_topics() from their beginning, without a group.
+void run_transform(Consumer& consumer, Exchange& exchange, Consumer& known, Clock& clock, TransformOptions const& options,
                    Metrics& metrics, std::stop_token const& stop);
 
 }  // namespace penstock

@@ -1,40 +1,15 @@
-/// What the transformer writes: canonical records, gaps, dead letters, and the ledger that says that it adds up.
+/// What the transformer writes of a frame: canonical records, gaps, dead letters; and it counts them.
 /// One thread: the loop's.
 #pragma once
 
+#include "agents/ledger.hpp"
 #include "agents/transform/stage.hpp"
 #include "streaming/producer.hpp"
 
 #include <array>
-#include <cstdint>
-#include <map>
 #include <string>
-#include <string_view>
 
 namespace penstock {
-
-/// Of one partition, since its last commit.
-///   frames = decoded + ignored + dead_frames
-///   records + held_before = written + duplicate + dead + held       (held: book updates that wait for their snapshot)
-struct Counts {
-  using ByKind = std::array<std::int64_t, kind_names.size()>;
-
-  Offset from{};
-  std::int64_t frames = 0, ignored = 0, dead_frames = 0;
-  std::int64_t records = 0, held_before = 0, gaps = 0;
-  ByKind written{}, duplicate{};
-  std::map<std::string_view, std::int64_t> dead, dead_frames_of;  ///< by reason: single records, whole frames
-  std::map<std::string_view, std::int64_t> new_gaps;              ///< by cause
-  Time last_event{}, last_received{};                             ///< of the record written last
-
-  bool empty() const { return frames == 0 && gaps == 0 && total(written) == 0; }
-  static std::int64_t total(ByKind const& counts);
-  static std::int64_t total(std::map<std::string_view, std::int64_t> const& counts);
-};
-
-/// The ledger's record of one partition and interval; key: <topic>/<partition>.
-Record ledger_record(std::string_view instance, TopicPartition const& partition, Counts const& counts, Offset to,
-                     std::size_t held, Time now);
 
 class Output final : public Downstream {
  public:

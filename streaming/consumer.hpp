@@ -13,6 +13,18 @@ namespace penstock {
 /// The next offset to read, per partition.
 using Offsets = std::map<TopicPartition, Offset>;
 
+/// What a group keeps of a partition: the next offset to read, and a text of the reader's own that moves with it (under
+/// 4,096 bytes, the broker's limit).
+struct Commit {
+  Commit(Offset next = {}, std::string text = {}) : offset{next}, metadata{std::move(text)} {}
+
+  Offset offset;
+  std::string metadata;
+
+  friend bool operator==(Commit const&, Commit const&) = default;
+};
+using Commits = std::map<TopicPartition, Commit>;
+
 /// Told from inside poll(). Both lists may be empty.
 struct Assignment {
   std::vector<TopicPartition> gained;
@@ -40,9 +52,9 @@ class Consumer {
   virtual void seek(Offsets const& offsets) = 0;
 
   /// Asynchronous; a failed one is counted and repaired by the next.
-  virtual void commit(Offsets const& offsets) = 0;
-  /// The group's committed offsets; partitions without one are left out. Waits up to 10 s, then throws a transient Fault.
-  virtual Offsets committed(std::vector<TopicPartition> const& partitions) = 0;
+  virtual void commit(Commits const& commits) = 0;
+  /// What the group has committed; partitions without it are left out. Waits up to 10 s, then throws a transient Fault.
+  virtual Commits committed(std::vector<TopicPartition> const& partitions) = 0;
 
   /// Records between position and end of all assigned partitions, from what is known locally.
   virtual std::int64_t lag_records() const = 0;

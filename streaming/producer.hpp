@@ -34,10 +34,14 @@ class Exchange {
   virtual ~Exchange() = default;
   /// Belongs to the running commit interval, which it opens where none is open. Blocks while the queue is full.
   virtual void produce(std::string_view topic, Record const& record) = 0;
-  /// Closes the interval: outputs durable, `inputs` committed for the consumer's group. Throws Fault:
-  /// transient means nothing of the interval counts: rewind() and read the inputs again.
-  virtual void commit(Offsets const& inputs, Consumer& consumer) = 0;
-  /// Gives up the open interval.
+  /// Closes the interval. It counts, all of it, once settled() has said so: outputs are durable then, and `inputs` committed
+  /// for the consumer's group. What is produced meanwhile belongs to the next interval. One at a time: settle the one before
+  /// first.
+  virtual void commit(Commits const& inputs, Consumer& consumer) = 0;
+  /// Whether no commit is under way; waits up to `wait` for that. Like produce() and commit() it throws Fault: transient
+  /// means that neither the closed interval nor the running one counts: abort(), then read the inputs again.
+  virtual bool settled(std::chrono::milliseconds wait) = 0;
+  /// Gives up the running interval, and the closed one unless it is durable already.
   virtual void abort() = 0;
   virtual std::size_t queued_records() const = 0;
 };

@@ -90,6 +90,11 @@ class FakeClock final : public Clock {
 inline std::string text_of(TopicPartition const& partition) {
   return partition.topic + '/' + std::to_string(to_integer(partition.partition));
 }
+inline Offsets offsets_of(Commits const& commits) {
+  Offsets offsets;
+  for (auto const& [partition, commit] : commits) offsets[partition] = commit.offset;
+  return offsets;
+}
 inline std::string text_of(Offsets const& offsets) {
   std::string text;
   for (auto const& [partition, offset] : offsets)
@@ -109,6 +114,10 @@ class FakeConsumer final : public Consumer {
     records.push_back({std::move(record), timestamp});
     return Offset{static_cast<std::int64_t>(records.size()) - 1};
   }
+  /// Offsets at which there is nothing for a reader.
+  void append_nothing(TopicPartition const& partition, int offsets) {
+    for (int i = 0; i < offsets; ++i) log_[partition].push_back({std::nullopt, {}});
+  }
   void then(std::function<void()> step) { script_.push_back(std::move(step)); }
   void then_assign(Assignment assignment) {
     then([this, assignment = std::move(assignment)] { assign(assignment); });
@@ -123,7 +132,7 @@ class FakeConsumer final : public Consumer {
   std::function<void()> when_idle = [] {};  ///< script and log have come to their end; usually requests the stop
 
   // What the test looks at.
-  Offsets committed_offsets;
+  Commits committed_offsets;
   std::vector<Offsets> commits, seeks;
   std::vector<Topic> topics;
   std::set<TopicPartition> paused;
@@ -166,13 +175,13 @@ class FakeConsumer final : public Consumer {
     seeks.push_back(offsets);
     for (auto const& [partition, offset] : offsets) positions_[partition] = std::max(offset, Offset{0});
   }
-  void commit(Offsets const& offsets) override {
-    note("commit " + text_of(offsets));
-    commits.push_back(offsets);
-    for (auto const& [partition, offset] : offsets) committed_offsets[partition] = offset;
+  void commit(Commits const& given) override {
+    note("commit " + text_of(offsets_of(given)));
+    commits.push_back(offsets_of(given));
+    for (auto const& [partition, commit] : given) committed_offsets[partition] = commit;
   }
-  Offsets committed(std::vector<TopicPartition> const& partitions) override {
-    Offsets found;
+  Commits committed(std::vector<TopicPartition> const& partitions) override {
+    Commits found;
     for (auto const& partition : partitions)
       if (auto const at = committed_offsets.find(partition); at != committed_offsets.end()) found.insert(*at);
     return found;
@@ -196,7 +205,7 @@ class FakeConsumer final : public Consumer {
 
  private:
   struct Stored {
-    Record record;
+    std::optional<Record> record;
     Time timestamp;
   };
 
@@ -213,7 +222,7 @@ class FakeConsumer final : public Consumer {
       auto const chosen = start.find(partition);
       auto const group = committed_offsets.find(partition);
       positions_[partition] = chosen != start.end()              ? chosen->second
-                              : group != committed_offsets.end() ? group->second
+                              : group != committed_offsets.end() ? group->second.offset
                                                                  : Offset{0};
     }
   }
@@ -221,9 +230,12 @@ class FakeConsumer final : public Consumer {
   bool deliver(TopicPartition const& partition, std::vector<Delivery>& into) {
     auto const log = log_.find(partition);
     auto& position = positions_[partition];
-    if (log == log_.end() || to_integer(position) >= std::ssize(log->second)) return false;
-    auto const& stored = log->second[static_cast<std::size_t>(to_integer(position))];
-    auto copy = std::make_unique<Record>(stored.record);
+    if (log == log_.end()) return false;
+    auto const at = [&](Offset offset) -> Stored const& { return log->second[static_cast<std::size_t>(to_integer(offset))]; };
+    while (to_integer(position) < std::ssize(log->second) && !at(position).record) position = next(position);
+    if (to_integer(position) >= std::ssize(log->second)) return false;
+    auto const& stored = at(position);
+    auto copy = std::make_unique<Record>(*stored.record);
     Delivery delivery{.position = {log->first.topic, partition.partition, position},
                       .key = copy->key,
                       .value = copy->value,
@@ -327,7 +339,8 @@ class FakeExchange final : public Exchange {
   std::deque<Fault> produce_faults, commit_faults, abort_faults;  ///< thrown by the next calls
   std::vector<Produced> open;                                     ///< of the running interval
   std::vector<Produced> committed;                                ///< durable, in order
-  std::vector<Offsets> commits;
+  std::vector<Commits> commits;
+  bool hold = false;  ///< commits stay under way
   std::size_t aborts = 0;
 
   std::vector<Produced> of(std::string_view topic) const {
@@ -341,23 +354,37 @@ class FakeExchange final : public Exchange {
     open.push_back({Topic{topic}, record});
     note("produce " + Topic{topic} + ' ' + record.key);
   }
-  void commit(Offsets const& inputs, Consumer&) override {
+  void commit(Commits const& inputs, Consumer&) override {
+    if (closing_) throw std::logic_error{"FakeExchange: an interval is closed while another one is under way"};
     if (!commit_faults.empty()) open.clear();
     throw_next(commit_faults);
-    note("commit " + text_of(inputs));
-    std::ranges::move(open, std::back_inserter(committed));
-    open.clear();
-    commits.push_back(inputs);
+    note("commit " + text_of(offsets_of(inputs)));
+    closing_ = {std::exchange(open, {}), inputs};
+  }
+  bool settled(std::chrono::milliseconds wait) override {
+    if (!closing_) return true;
+    if (hold && wait < std::chrono::seconds{1}) return false;
+    note("settled " + text_of(offsets_of(closing_->inputs)));
+    std::ranges::move(closing_->records, std::back_inserter(committed));
+    commits.push_back(closing_->inputs);
+    closing_.reset();
+    return true;
   }
   void abort() override {
     note("abort");
     throw_next(abort_faults);
     open.clear();
+    closing_.reset();
     ++aborts;
   }
   std::size_t queued_records() const override { return open.size(); }
 
  private:
+  struct Closing {
+    std::vector<Produced> records;
+    Commits inputs;
+  };
+
   static void throw_next(std::deque<Fault>& faults) {
     if (faults.empty()) return;
     auto const fault = faults.front();
@@ -369,6 +396,7 @@ class FakeExchange final : public Exchange {
   }
 
   Trace* trace_;
+  std::optional<Closing> closing_;
 };
 
 /// Writes at once, unless told otherwise.

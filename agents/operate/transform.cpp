@@ -95,6 +95,7 @@ int run(Invocation const& invocation) {
   auto const group = config.text("transform.group");
   InstanceName const instance{group};
   TransformOptions const options{.providers = providers_of(config),
+                                 .group = group,
                                  .instance = instance.text(),
                                  .commit_after = config.milliseconds("transform.commit_ms_max"),
                                  .commit_count_max = static_cast<std::size_t>(config.integer("transform.commit_count_max")),
@@ -105,14 +106,14 @@ int run(Invocation const& invocation) {
   Metrics metrics{"transform"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
   if (!wait_for_broker(kafka, invocation.stop)) return stopped_as_asked;
-  auto const catalogue = kafka::make_follower(kafka, {Topic{catalogue_topic}}, {});
+  auto const known = kafka::make_follower(kafka, knowledge_topics(), {});
   auto const exchange = kafka::make_exchange(kafka, {.transactional_id = instance.text(),
                                                      .group = group,
                                                      .transaction_timeout = std::chrono::seconds{20},
                                                      .pacing = pacing_of(config),
                                                      .stop = invocation.stop});
   auto const consumer = kafka::make_consumer(kafka, {.group = group, .instance = instance.text(), .queue_bytes_max = 4 << 20});
-  run_transform(*consumer, *exchange, *catalogue, system_clock(), options, metrics, invocation.stop);
+  run_transform(*consumer, *exchange, *known, system_clock(), options, metrics, invocation.stop);
   return stopped_as_asked;
 }
 

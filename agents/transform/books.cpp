@@ -13,6 +13,24 @@ std::size_t memory_of(Book const& book) {
 
 }  // namespace
 
+void Books::resume(std::vector<Gap> const& open, Book const& first, bool again) {
+  if (!first.sequence) return;
+  auto const before = std::ranges::find_if(open, [&](Gap const& gap) { return gap.from_time < first.time; });
+  auto const joins_here = [&](Gap const& gap) { return gap.cause == GapCause::late_join && gap.from_time >= first.time; };
+  if (before != open.end()) {
+    gap_.emplace(*before);
+    state_ = State::alone;
+  } else if (again && std::ranges::none_of(open, joins_here)) {
+    state_ = State::whole;
+  } else {
+    return;
+  }
+  // A snapshot that has not closed the gap was refused: what was sent went beyond it.
+  bool const refused = again && gap_ && first.type == BookType::snapshot;
+  last_ = sent_ = refused ? *first.sequence + 1 : first.previous_sequence.value_or(-1);
+  last_time_ = first.time;
+}
+
 void Books::see(MarketRecord& record, Frame const& frame, Time now, Downstream& out) {
   auto const& book = book_of(record);
   bool const chains = book.sequence && (book.type == BookType::snapshot || book.previous_sequence);

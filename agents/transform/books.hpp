@@ -44,6 +44,10 @@ class Books {
   Books(Books const&) = delete;
   Books& operator=(Books const&) = delete;
 
+  /// Before the first record that is seen, `first`, by whoever goes on with a partition: what is known of the book though
+  /// its beginning is not read again. Open gaps that began before it go on, alone. `again`: it was handled by somebody before
+  /// and only makes state; then a book that left no late join open is whole.
+  void resume(std::vector<Gap> const& open, Book const& first, bool again);
   /// `record` is a Book. It is moved from where it has to be held.
   void see(MarketRecord& record, Frame const& frame, Time now, Downstream& out);
   /// When due(): ends the wait, asks again.

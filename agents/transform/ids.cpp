@@ -19,6 +19,12 @@ std::optional<std::int64_t> Ids::number_of(std::string_view id) {
   return number;
 }
 
+void Ids::resume(std::vector<Gap> const& open, Trade const& first, bool /*again*/) {
+  for (auto const& gap : open)
+    if (gap.from_time < first.time && gap.from_sequence && gap.to_sequence && holes_.size() < gaps_max)
+      holes_.push_back({OpenGap{gap}, {Run{*gap.from_sequence, *gap.to_sequence, gap.from_time, gap.to_time}}});
+}
+
 void Ids::see(Trade const& trade, Frame const& frame, Time now, Downstream& out) {
   auto const id = number_of(trade.id);
   if (!id) return;

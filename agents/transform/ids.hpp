@@ -29,6 +29,9 @@ class Ids {
   /// The number in 123 or a123; nothing in an id that is none.
   static std::optional<std::int64_t> number_of(std::string_view id);
 
+  /// Before the first trade that is seen, `first`: goes on with the gaps that were left open before it. `again`: it was
+  /// handled by somebody before, and only makes state.
+  void resume(std::vector<Gap> const& open, Trade const& first, bool again);
   /// Every trade, also one that was seen before.
   void see(Trade const& trade, Frame const& frame, Time now, Downstream& out);
   /// After the last trade of a frame.

@@ -10,13 +10,13 @@ constexpr std::size_t sightings_per_record = 4;
 
 }  // namespace
 
-Pipeline::Pipeline(Provider const& provider, Catalogue& catalogue, Options const& options)
+Pipeline::Pipeline(Provider const& provider, Catalogue& catalogue, OpenGaps const& open_gaps, Options const& options)
     : provider_{provider},
       catalogue_{catalogue},
       by_catalogue_{provider.symbols_from_catalogue()},
       once_{options.window_records, static_cast<std::size_t>(options.window_records) * sightings_per_record},
       versions_{options.window_records, static_cast<std::size_t>(options.window_records), true},
-      sequence_{provider, {.hold = options.hold, .hold_records = options.window_records / 2}} {}
+      sequence_{provider, open_gaps, options.live_from, {.hold = options.hold, .hold_records = options.window_records / 2}} {}
 
 Pipeline::Verdict Pipeline::take(RawRecord const& raw, Offset offset, bool may_wait, Downstream& out) {
   provider_.decode(raw, decoded_);

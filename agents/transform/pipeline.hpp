@@ -6,6 +6,7 @@
 #include "agents/provider.hpp"
 #include "agents/transform/catalogue.hpp"
 #include "agents/transform/dedupe.hpp"
+#include "agents/transform/open_gaps.hpp"
 #include "agents/transform/sequence.hpp"
 
 namespace penstock {
@@ -15,6 +16,7 @@ class Pipeline {
   struct Options {
     std::int64_t window_records = 100'000;  ///< W
     Duration hold = std::chrono::seconds{5};
+    Offset live_from{};  ///< what is before it has been transformed already, and only makes state
   };
   /// What became of a frame.
   enum class Verdict : std::uint8_t {
@@ -24,7 +26,8 @@ class Pipeline {
     waits,    ///< its symbols are not known yet: nothing was done, give it again later
   };
 
-  Pipeline(Provider const& provider, Catalogue& catalogue, Options const& options);
+  /// `open_gaps`: those that were left open by whoever had the partition before.
+  Pipeline(Provider const& provider, Catalogue& catalogue, OpenGaps const& open_gaps, Options const& options);
 
   /// `may_wait`: a frame with an unknown symbol waits; else its record is rejected.
   Verdict take(RawRecord const& raw, Offset offset, bool may_wait, Downstream& out);

@@ -2,6 +2,11 @@
 
 namespace penstock {
 
+void Reconnect::resume(std::vector<Gap> const& open, Trade const& first, bool /*again*/) {
+  for (auto const& gap : open)
+    if (gap.from_time < first.time && gaps_.size() < gaps_max) gaps_.emplace_back(gap);
+}
+
 void Reconnect::see(Trade const& trade, bool repeated, Frame const&) {
   if (!seen_) {
     seen_ = Seen{.first = trade, .last = trade.time, .repeated_from = {}};

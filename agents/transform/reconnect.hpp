@@ -17,6 +17,8 @@ class Reconnect {
  public:
   static constexpr std::size_t gaps_max = 64;
 
+  /// Before the first trade that is seen, `first`: goes on with the gaps that were left open before it.
+  void resume(std::vector<Gap> const& open, Trade const& first, bool again);
   /// Every trade; `repeated`: it was seen before.
   void see(Trade const& trade, bool repeated, Frame const& frame);
   void end(Frame const& frame, Time now, Downstream& out);

@@ -4,7 +4,8 @@
 
 namespace penstock {
 
-Sequence::Sequence(Provider const& provider, Books::Limits const& limits) : provider_{provider}, limits_{limits} {}
+Sequence::Sequence(Provider const& provider, OpenGaps const& open_gaps, Offset live_from, Books::Limits const& limits)
+    : provider_{provider}, open_gaps_{open_gaps}, live_from_{live_from}, limits_{limits} {}
 
 void Sequence::advance(Time received_at, Offset offset, Downstream& out) {
   input_time_ = std::max(input_time_, received_at);
@@ -26,7 +27,7 @@ void Sequence::see(MarketRecord& record, bool repeated, Downstream& out) {
     case Continuity::Kind::ids:
       if (!trade) break;
       {
-        auto& ids = series_of(channel_->ids, trade->symbol);
+        auto& ids = series_of(channel_->ids, *trade);
         ids.see(*trade, frame_, now_, out);
         if (frame_.origin != Origin::live && !std::ranges::contains(ids_touched_, &ids)) ids_touched_.push_back(&ids);
         due_ = std::min(due_, ids.due());
@@ -35,14 +36,14 @@ void Sequence::see(MarketRecord& record, bool repeated, Downstream& out) {
     case Continuity::Kind::reconnect:
       if (!trade) break;
       {
-        auto& reconnect = series_of(channel_->reconnects, trade->symbol);
+        auto& reconnect = series_of(channel_->reconnects, *trade);
         reconnect.see(*trade, repeated, frame_);
         if (!std::ranges::contains(reconnects_touched_, &reconnect)) reconnects_touched_.push_back(&reconnect);
       }
       break;
     case Continuity::Kind::book:
       if (auto const* book = std::get_if<Book>(&record); book && !repeated) {
-        auto& books = series_of(channel_->books, book->symbol, limits_, held_);
+        auto& books = series_of(channel_->books, *book, limits_, held_);
         books.see(record, frame_, now_, out);
         due_ = std::min(due_, books.due());
         due_offset_ = std::min(due_offset_, books.due_offset());
@@ -105,13 +106,15 @@ Sequence::Channel& Sequence::channel_of(std::string_view name) {
 }
 
 // Most frames are about one symbol.
-template <class Series, class... Arguments>
-Series& Sequence::series_of(ByText<Followed<Series>>& all, std::string const& symbol, Arguments&&... arguments) {
+template <class Series, class Record, class... Arguments>
+Series& Sequence::series_of(ByText<Followed<Series>>& all, Record const& record, Arguments&&... arguments) {
+  auto const& symbol = record.symbol;
   if (last_series_ && symbol_ == symbol) return *static_cast<Series*>(last_series_);
   auto found = all.find(symbol);
   if (found == all.end()) {
     found = all.try_emplace(symbol, std::forward<Arguments>(arguments)...).first;
     ++series_;
+    found->second.series.resume(open_gaps_.of(record.source, symbol, channel_->name), record, frame_.offset < live_from_);
   }
   found->second.seen = frame_.offset;
   symbol_ = symbol;

@@ -2,13 +2,15 @@
 /// its ids (ids.hpp), as a book (books.hpp) or over reconnects (reconnect.hpp); what has no continuity passes.
 /// One partition, one thread. State is made by the input alone; time is the input's too (the latest received_at), and the
 /// clock only adds to it while the input is quiet.
-/// A series that was quiet for longer than the dedupe window is remembered while the process lives and forgotten by a
-/// restart: that can miss a hole, never invent one.
+/// A restart reads only the last W records again. What it does not find there it takes from md.gaps: a series that begins
+/// in the middle goes on with the gaps that were left open, and a book without one is whole. A series that was quiet for
+/// longer than W is remembered while the process lives and forgotten by a restart: that can miss a hole, never invent one.
 #pragma once
 
 #include "agents/provider.hpp"
 #include "agents/transform/books.hpp"
 #include "agents/transform/ids.hpp"
+#include "agents/transform/open_gaps.hpp"
 #include "agents/transform/reconnect.hpp"
 
 #include <memory>
@@ -21,7 +23,8 @@ class Sequence {
   /// Followed at once in a partition; one more and those quiet for longest, a quarter, are forgotten.
   static constexpr std::size_t series_max = 50'000;
 
-  Sequence(Provider const& provider, Books::Limits const& limits);
+  /// Frames before `live_from` were handled by somebody before, and only make state.
+  Sequence(Provider const& provider, OpenGaps const& open_gaps, Offset live_from, Books::Limits const& limits);
 
   /// Every frame's received_at, also of those that hold nothing.
   void advance(Time received_at, Offset offset, Downstream& out);
@@ -57,12 +60,14 @@ class Sequence {
   Channel& channel_of(std::string_view name);
   void run_due(Downstream& out);
   void release_old(Offset offset, Downstream& out);
-  template <class Series, class... Arguments>
-  Series& series_of(ByText<Followed<Series>>& all, std::string const& symbol, Arguments&&... arguments);
+  template <class Series, class Record, class... Arguments>
+  Series& series_of(ByText<Followed<Series>>& all, Record const& record, Arguments&&... arguments);
   void each_series(auto&& act);
   void forget_quiet();
 
   Provider const& provider_;
+  OpenGaps const& open_gaps_;
+  Offset const live_from_;
   Books::Limits const limits_;
   Books::Held held_;
   std::vector<std::unique_ptr<Channel>> channels_;

@@ -391,10 +391,9 @@ void KafkaConsumer::seek(Offsets const& offsets) {
   if (!held.empty()) check(rd_kafka_pause_partitions(client_.get(), list_of(held).get()), "cannot pause");
 }
 
-void KafkaConsumer::commit(Offsets const& offsets) {
-  if (offsets.empty()) return;
-  if (auto const error = rd_kafka_commit(client_.get(), list_with_offsets(offsets).get(), 1);
-      error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+void KafkaConsumer::commit(Commits const& commits) {
+  if (commits.empty()) return;
+  if (auto const error = rd_kafka_commit(client_.get(), list_of_commits(commits).get(), 1); error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++failed_commits_;
     log::warning("offsets not committed, the next commit repairs it", {{"group", group_}, {"reason", rd_kafka_err2str(error)}});
   }
@@ -411,19 +410,21 @@ void KafkaConsumer::on_commit(rd_kafka_t* /*client*/, rd_kafka_resp_err_t error,
                 {"failed_commits", std::to_string(consumer.failed_commits_)}});
 }
 
-Offsets KafkaConsumer::committed(std::vector<TopicPartition> const& partitions) {
+Commits KafkaConsumer::committed(std::vector<TopicPartition> const& partitions) {
   if (partitions.empty()) return {};
   auto const list = list_of(partitions);
   if (auto const error = rd_kafka_committed(client_.get(), list.get(), committed_wait_ms); error != RD_KAFKA_RESP_ERR_NO_ERROR)
     throw fault_of(error, "cannot ask for the committed offsets of group " + group_);
-  Offsets offsets;
+  Commits commits;
   for (int i = 0; i < list->cnt; ++i) {
     auto const& element = list->elems[i];
     if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR)
       throw fault_of(element.err, "cannot ask for the committed offsets of group " + group_ + " in topic " + element.topic);
-    if (element.offset >= 0) offsets[partition_of(element)] = Offset{element.offset};
+    if (element.offset < 0) continue;
+    commits[partition_of(element)] = {Offset{element.offset},
+                                      {static_cast<char const*>(element.metadata), element.metadata_size}};
   }
-  return offsets;
+  return commits;
 }
 
 /// The position stands after the last record read; records that only control transactions may lie between it and the

@@ -20,8 +20,8 @@ class KafkaConsumer final : public Consumer, private Trouble {
   void pause(std::vector<TopicPartition> const& partitions) override;
   void resume(std::vector<TopicPartition> const& partitions) override;
   void seek(Offsets const& offsets) override;
-  void commit(Offsets const& offsets) override;
-  Offsets committed(std::vector<TopicPartition> const& partitions) override;
+  void commit(Commits const& commits) override;
+  Commits committed(std::vector<TopicPartition> const& partitions) override;
   std::int64_t lag_records() const override;
   std::vector<TopicPartition> assigned() const override;
   void close() override;

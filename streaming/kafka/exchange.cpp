@@ -2,7 +2,10 @@
 #include "streaming/kafka/outbox.hpp"
 #include "streaming/log.hpp"
 
+#include <deque>
+#include <future>
 #include <optional>
+#include <utility>
 
 namespace penstock::kafka {
 namespace {
@@ -19,6 +22,9 @@ constexpr auto slice = 1'500ms;
 constexpr auto full_wait = 5ms;
 /// Acknowledgements are served once for so many records.
 constexpr int serve_every = 64;
+/// While a transaction ends: a fraction of a second at full speed.
+constexpr std::size_t waiting_bytes_max = 8 << 20;
+constexpr std::size_t record_overhead_bytes = 300;
 
 /// Until when something may block; a requested stop cuts it.
 class Limit {
@@ -52,7 +58,7 @@ class PlainExchange final : public Exchange {
 
   void produce(std::string_view topic, Record const& record) override { offer_until_taken(outbox_, topic, record, stop_); }
 
-  void commit(Offsets const& inputs, Consumer& consumer) override {
+  void commit(Commits const& inputs, Consumer& consumer) override {
     Limit const limit{commit_wait, stop_};
     while (!outbox_.flush(200ms)) {
       outbox_.raise();
@@ -63,6 +69,7 @@ class PlainExchange final : public Exchange {
     consumer.commit(inputs);
   }
 
+  bool settled(std::chrono::milliseconds) override { return true; }
   void abort() override { outbox_.purge(); }
   std::size_t queued_records() const override { return outbox_.queued_records(); }
 
@@ -71,6 +78,8 @@ class PlainExchange final : public Exchange {
   Outbox outbox_;
 };
 
+/// A producer has one transaction at a time, and ending it takes some 20 ms. So that the loop goes on meanwhile, another thread
+/// ends it, and what is produced until then waits here. While that thread runs, all but `waiting_` is its own.
 class TransactionalExchange final : public Exchange {
  public:
   TransactionalExchange(Connection connection, ExchangeOptions options)
@@ -79,35 +88,76 @@ class TransactionalExchange final : public Exchange {
   }
 
   void produce(std::string_view topic, Record const& record) override {
+    auto const full = waiting_bytes_ >= waiting_bytes_max;
+    if (!settled(full ? commit_wait + slice : 0ms)) {
+      waiting_bytes_ += record.key.size() + record.value.size() + record_overhead_bytes;
+      waiting_.emplace_back(topic, record);
+      return;
+    }
     begin();
-    offer_until_taken(*outbox_, topic, record, options_.stop);
+    unless_fenced([&] { offer_until_taken(*outbox_, topic, record, options_.stop); });
   }
 
-  void commit(Offsets const& inputs, Consumer& consumer) override {
+  void commit(Commits const& inputs, Consumer& consumer) override {
+    while (!settled(slice)) {
+    }
     if (!open_ && inputs.empty()) return;
     auto* const reader = dynamic_cast<KafkaConsumer*>(&consumer);
     if (reader == nullptr) throw Fault{Fault::Kind::fatal, "a transaction needs a consumer of Kafka"};
     begin();
-    Limit const limit{commit_wait, options_.stop};
-    if (!inputs.empty()) {
-      auto const offsets = list_with_offsets(inputs);
-      auto const group = reader->group_metadata();
-      finish("cannot commit offsets", limit, [&](int wait_ms) {
-        return rd_kafka_send_offsets_to_transaction(outbox_->client(), offsets.get(), group.get(), wait_ms);
-      });
+    ending_ = std::async(std::launch::async, [this, offsets = list_of_commits(inputs), group = reader->group_metadata()] {
+      unless_fenced([&] { end_transaction(offsets, group); });
+    });
+  }
+
+  bool settled(std::chrono::milliseconds wait) override {
+    if (ending_.valid()) {
+      if (ending_.wait_for(wait) != std::future_status::ready) return false;
+      ending_.get();
     }
-    finish("cannot commit", limit, [&](int wait_ms) { return rd_kafka_commit_transaction(outbox_->client(), wait_ms); });
-    open_ = false;
-    outbox_->serve(0ms);
+    if (waiting_.empty()) return true;
+    begin();
+    unless_fenced([&] {
+      for (auto const& [topic, record] : waiting_) offer_until_taken(*outbox_, topic, record, options_.stop);
+    });
+    forget_waiting();
+    return true;
   }
 
   /// Also settles a commit whose answer was lost: a new client for the same id lets the broker end the old transaction,
   /// one way or the other, and the group's committed offsets then tell which.
   void abort() override {
+    forget_waiting();
+    if (ending_.valid()) try {
+        ending_.get();
+      } catch (Fault const& fault) {
+        if (fault.kind() == Fault::Kind::fatal) throw;
+      }
+    abort_transaction();
+  }
+
+  std::size_t queued_records() const override {
+    return waiting_.size() + (outbox_ && !ending_.valid() ? outbox_->queued_records() : 0);
+  }
+
+ private:
+  void end_transaction(KafkaList const& offsets, KafkaGroup const& group) {
+    Limit const limit{commit_wait, options_.stop};
+    if (offsets->cnt > 0)
+      finish("cannot commit offsets", limit, [&](int wait_ms) {
+        return rd_kafka_send_offsets_to_transaction(outbox_->client(), offsets.get(), group.get(), wait_ms);
+      });
+    finish("cannot commit", limit, [&](int wait_ms) { return rd_kafka_commit_transaction(outbox_->client(), wait_ms); });
+    open_ = false;
+    outbox_->serve(0ms);
+  }
+
+  void abort_transaction() {
     if (doubtful_ && options_.stop.stop_requested()) return;  // The next one with this id settles it; a stop is short.
     if (doubtful_) return connect(commit_wait);
     if (!std::exchange(open_, false)) return;
     doubtful_ = true;
+    if (outbox_->is_fenced()) return connect(commit_wait);
     Limit const limit{commit_wait, options_.stop};
     while (true) {
       KafkaError const error{rd_kafka_abort_transaction(outbox_->client(), milliseconds_of(slice))};
@@ -120,9 +170,23 @@ class TransactionalExchange final : public Exchange {
     outbox_->purge();
   }
 
-  std::size_t queued_records() const override { return outbox_ ? outbox_->queued_records() : 0; }
+  /// The broker gave the producer's id away: to another instance, or because this one stood still for longer than a
+  /// transaction may last. A new client goes on under the id; where another instance lives, the group's own fencing ends one.
+  void unless_fenced(auto const& act) {
+    try {
+      act();
+    } catch (Fault const& fault) {
+      if (!outbox_->is_fenced()) throw;
+      doubtful_ = true;
+      throw Fault{Fault::Kind::transient, fault.what()};
+    }
+  }
 
- private:
+  void forget_waiting() {
+    waiting_.clear();
+    waiting_bytes_ = 0;
+  }
+
   void begin() {
     if (open_) return;
     if (doubtful_) connect(commit_wait);
@@ -169,10 +233,10 @@ class TransactionalExchange final : public Exchange {
         try {
           outbox_->raise();  // A record that can never be delivered says more than the transaction that it broke.
         } catch (Fault const&) {
-          abort();
+          abort_transaction();
           throw;
         }
-        abort();
+        abort_transaction();
         throw Fault{Fault::Kind::transient, why};
       }
       if (rd_kafka_error_is_retriable(error.get()) != 0 && !limit.over()) continue;
@@ -191,10 +255,13 @@ class TransactionalExchange final : public Exchange {
   // Set once.
   Connection connection_;
   ExchangeOptions options_;
-  // Changes in the loop.
+  // Changes.
+  std::deque<std::pair<Topic, Record>> waiting_;
+  std::size_t waiting_bytes_ = 0;
   std::optional<Outbox> outbox_;
   bool open_ = false;
-  bool doubtful_ = false;  ///< what the broker thinks of the last transaction is unknown
+  bool doubtful_ = false;     ///< what the broker thinks of the last transaction is unknown
+  std::future<void> ending_;  ///< last, so that it is waited for before anything else goes
 };
 
 }  // namespace

@@ -6,7 +6,10 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <new>
 #include <vector>
 
 namespace penstock::kafka {
@@ -47,6 +50,21 @@ KafkaList list_of(auto const& partitions) {
 KafkaList list_with_offsets(auto const& offsets) {
   KafkaList list{rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size()))};
   for (auto const& [partition, offset] : offsets) add(list, partition)->offset = to_integer(offset);
+  return list;
+}
+
+/// From penstock::Commits.
+KafkaList list_of_commits(auto const& commits) {
+  KafkaList list{rd_kafka_topic_partition_list_new(static_cast<int>(commits.size()))};
+  for (auto const& [partition, commit] : commits) {
+    auto* const element = add(list, partition);
+    element->offset = to_integer(commit.offset);
+    if (commit.metadata.empty()) continue;
+    element->metadata_size = commit.metadata.size();
+    element->metadata = std::malloc(element->metadata_size);  // The list frees it.
+    if (element->metadata == nullptr) throw std::bad_alloc{};
+    std::memcpy(element->metadata, commit.metadata.data(), element->metadata_size);
+  }
   return list;
 }
 

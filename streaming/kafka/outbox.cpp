@@ -94,7 +94,8 @@ bool Outbox::offer(std::string_view name, Record const& record) {
                                      part(RD_KAFKA_VTYPE_HEADERS),  bytes_part(RD_KAFKA_VTYPE_KEY, record.key)};
   parts[0].u.rkt = topic(name);
   parts[2].u.i = RD_KAFKA_MSG_F_COPY;
-  parts[3].u.ptr = reinterpret_cast<void*>(bytes);  // A number, not an address: what delivered() takes off again.
+  // A number, not an address: what delivered() takes off again.
+  parts[3].u.ptr = reinterpret_cast<void*>(bytes);  // NOLINT(performance-no-int-to-ptr)
   parts[4].u.headers = headers.get();
   auto const count = record.key.empty() ? parts.size() - 1 : parts.size();
   if (KafkaError const error{rd_kafka_produceva(client_.get(), parts.data(), count)}; error) {
@@ -138,6 +139,18 @@ void Outbox::serve(std::chrono::milliseconds wait) {
 void Outbox::raise() {
   if (fault) throw Fault{*fault};
   if (auto const failed = std::exchange(failed_, std::nullopt)) throw Fault{*failed};
+}
+
+bool Outbox::is_fenced() const {
+  switch (rd_kafka_fatal_error(client_.get(), nullptr, 0)) {
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID:
+    case RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER: return true;
+    default: return false;
+  }
 }
 
 bool Outbox::flush(std::chrono::milliseconds limit) {

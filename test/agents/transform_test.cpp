@@ -28,7 +28,7 @@ struct Loop {
   FakeClock clock{at(0)};
   Trace trace;
   FakeConsumer consumer{clock, &trace};
-  FakeConsumer instruments{clock};
+  FakeConsumer known{clock};
   FakeExchange exchange{&trace};
   Metrics metrics{"transform"};
   FakeProvider provider;
@@ -47,7 +47,7 @@ struct Loop {
   }
   void run(std::vector<TopicPartition> gained = {partition_of("raw.venue")}) {
     consumer.then_assign({.gained = std::move(gained), .lost = {}});
-    run_transform(consumer, exchange, instruments, clock, options, metrics, stop.get_token());
+    run_transform(consumer, exchange, known, clock, options, metrics, stop.get_token());
   }
   /// Runs until `enough` is true, looked at when there is nothing to do.
   void run_until(std::function<bool()> enough, std::vector<TopicPartition> gained = {partition_of("raw.venue")}) {
@@ -57,15 +57,21 @@ struct Loop {
     };
     run(std::move(gained));
   }
+  /// Goes on where `before` ended: its committed offsets, and what it wrote to md.gaps.
+  void inherit(Loop const& before) {
+    consumer.committed_offsets = before.exchange.commits.back();
+    for (auto const& gap : before.exchange.of("md.gaps")) known.append(partition_of("md.gaps"), gap.record);
+    known.assign_all();
+  }
   std::vector<std::string> values(std::string_view topic) const {
     std::vector<std::string> found;
     for (auto const& produced : exchange.of(topic)) found.push_back(produced.record.value);
     return found;
   }
+  /// Of the last record: totals.
   std::int64_t ledger(std::string const& field) const {
-    std::int64_t sum = 0;
-    for (auto const& value : values(ledger_topic)) sum += value_in(value, field);
-    return sum;
+    auto const records = values(ledger_topic);
+    return records.empty() ? 0 : value_in(records.back(), field);
   }
 };
 
@@ -139,6 +145,8 @@ TEST_CASE("transform: the ledger adds up") {
   loop.put("snapshot X 12", "depth", "snapshot");
   loop.run();
   CHECK(loop.ledger("frames") == 6);
+  CHECK(loop.ledger("decoded") == 4);
+  CHECK(loop.ledger("skipped") == 0);
   CHECK(loop.ledger("ignored") == 1);
   CHECK(loop.ledger("dead_frames") == 1);
   CHECK(loop.ledger("records") == 7);
@@ -156,7 +164,7 @@ TEST_CASE("transform: the ledger adds up") {
   CHECK(loop.metrics.gaps({{"provider", "venue"}, {"cause", "late-join"}}).Value() == 1);
 }
 
-TEST_CASE("transform: each ledger record adds up by itself, with what is held between them") {
+TEST_CASE("transform: each ledger record adds up by itself, with what is held then") {
   Loop loop;
   loop.options.commit_count_max = 1;
   loop.put("update X 10 12", "depth");
@@ -166,18 +174,95 @@ TEST_CASE("transform: each ledger record adds up by itself, with what is held be
   loop.run();
   auto const records = loop.values(ledger_topic);
   REQUIRE(records.size() == 4);
-  std::int64_t before = 0, offset = 0;
+  std::int64_t offset = 0;
   for (auto const& record : records) {
     CAPTURE(record);
-    CHECK(value_in(record, "held_before") == before);
-    CHECK(value_in(record, "from_offset") == offset);
-    CHECK(value_in(record, "records") + before ==
+    CHECK(value_in(record, "from_offset") == 0);
+    CHECK(value_in(record, "to_offset") == ++offset);
+    CHECK(value_in(record, "frames") == offset);
+    CHECK(value_in(record, "records") ==
           value_in(record, "written") + value_in(record, "duplicate") + value_in(record, "dead") + value_in(record, "held"));
-    before = value_in(record, "held");
-    offset = value_in(record, "to_offset");
   }
-  CHECK(before == 0);
-  CHECK(offset == 4);
+  CHECK(value_in(records[1], "held") == 2);
+  CHECK(value_in(records[3], "held") == 0);
+}
+
+TEST_CASE("transform: whoever goes on with a partition goes on with its totals") {
+  Loop before;
+  before.put("trade X 1;bad");
+  before.put("nonsense");
+  before.put("control", "control");
+  before.run();
+  REQUIRE(before.exchange.commits.size() == 1);
+
+  Loop after;
+  after.put("trade X 1;bad");
+  after.put("nonsense");
+  after.put("control", "control");
+  after.consumer.committed_offsets = before.exchange.commits.back();
+  after.put("trade X 1;trade X 2");
+  after.run();
+  CHECK(after.ledger("from_offset") == 0);
+  CHECK(after.ledger("to_offset") == 4);
+  CHECK(after.ledger("frames") == 4);
+  CHECK(after.ledger("decoded") == 2);
+  CHECK(after.ledger("ignored") == 1);
+  CHECK(after.ledger("dead_frames") == 1);
+  CHECK(after.ledger("records") == 4);
+  CHECK(after.ledger("written") == 2);
+  CHECK(after.ledger("duplicate") == 1);
+  CHECK(after.ledger("dead") == 1);
+  CHECK(after.ledger("restored") == 0);
+  CHECK(after.values(ledger_topic).back().contains(R"("by_kind":{"trades":[2,1]})"));
+}
+
+TEST_CASE("transform: offsets that somebody else has set begin a new account, and so does a log whose beginning is gone") {
+  Loop loop;
+  for (int id = 1; id <= 3; ++id) loop.put("trade X " + std::to_string(id));
+  SUBCASE("set by a tool") { loop.consumer.committed_offsets = {{loop.raw, Offset{2}}}; }
+  SUBCASE("the metadata is of another offset") {
+    Ledger old;
+    old.topic = "raw.venue";
+    old.to = Offset{1};
+    old.frames = 77;
+    loop.consumer.committed_offsets = {{loop.raw, {Offset{2}, to_json(old, "g", "i", at(0))}}};
+  }
+  loop.run();
+  CHECK(loop.ledger("from_offset") == 2);
+  CHECK(loop.ledger("to_offset") == 3);
+  CHECK(loop.ledger("frames") == 1);
+  CHECK(loop.ledger("skipped") == 0);
+}
+
+TEST_CASE("transform: offsets without a frame are counted as skipped") {
+  Loop loop;
+  loop.options.commit_count_max = 1;
+  loop.consumer.append_nothing(loop.raw, 5);  // Retention took what was before.
+  loop.put("trade X 1");
+  loop.consumer.append_nothing(loop.raw, 3);  // Markers of transactions.
+  loop.put("trade X 2");
+  loop.run();
+  CHECK(loop.ledger("from_offset") == 5);
+  CHECK(loop.ledger("to_offset") == 10);
+  CHECK(loop.ledger("frames") == 2);
+  CHECK(loop.ledger("skipped") == 3);
+}
+
+TEST_CASE("transform: it goes on while an interval is being committed, and closes the next one after it") {
+  Loop loop;
+  loop.options.commit_count_max = 1;
+  loop.exchange.hold = true;
+  for (auto const* frame : {"trade X 1", "trade X 2", "trade X 3"}) loop.put(frame);
+  loop.run_until([&] {
+    if (loop.trace.count("produce md.trades") < 3) return false;
+    CHECK(loop.exchange.commits.empty());
+    CHECK(loop.trace.count("commit ") == 1);
+    return true;
+  });
+  CHECK(loop.trace.ordered("settled raw.venue/0@1", "commit raw.venue/0@3"));
+  CHECK(loop.values("md.trades").size() == 3);
+  CHECK(loop.ledger("frames") == 3);
+  CHECK(loop.metrics.written({{"provider", "venue"}, {"topic", "md.trades"}}).Value() == 3);
 }
 
 TEST_CASE("transform: an interval ends after so many records, or after so long") {
@@ -216,7 +301,7 @@ TEST_CASE("transform: it starts W before what is committed, silently, and goes o
   auto const gap = std::get<Gap>(*parse_record("gaps", gaps[0].record.value));
   CHECK(name_of(gap) == "open sequence 7-8");
   CHECK(value_in(loop.values(ledger_topic).front(), "from_offset") == 7);
-  CHECK(loop.exchange.commits.front().at(loop.raw) == Offset{9});
+  CHECK(loop.exchange.commits.front().at(loop.raw).offset == Offset{9});
 }
 
 TEST_CASE("transform: a restart with nothing new writes nothing") {
@@ -245,12 +330,12 @@ TEST_CASE("transform: held updates are not lost by a restart, though their offse
   before.put("update X 12 13", "depth");
   before.run();
   CHECK(before.values("md.books").empty());
-  CHECK(before.exchange.commits.back().at(before.raw) == Offset{2});
+  CHECK(before.exchange.commits.back().at(before.raw).offset == Offset{2});
 
   Loop after;
   after.put("update X 10 12", "depth");
   after.put("update X 12 13", "depth");
-  after.consumer.committed_offsets = before.exchange.commits.back();
+  after.inherit(before);
   after.put("snapshot X 12", "depth", "snapshot");
   after.put("update X 13 14", "depth");
   after.run();
@@ -259,7 +344,63 @@ TEST_CASE("transform: held updates are not lost by a restart, though their offse
   CHECK(books[0].header("origin") == "snapshot");
   CHECK(books[1].header("origin") == "backfill");  // So that the store looks whether it has it.
   CHECK(books[2].header("origin") == "live");
-  CHECK(value_in(after.values(ledger_topic).front(), "held_before") == 2);
+  CHECK(after.ledger("restored") == 0);
+  CHECK(after.ledger("lost") == 0);
+  CHECK(after.ledger("records") == 4);
+  CHECK(after.ledger("records") == after.ledger("written") + after.ledger("duplicate"));
+}
+
+TEST_CASE("transform: a gap that was opened before what a restart reads again is still asked for, and closed") {
+  auto const frames = [](Loop& loop) {
+    loop.options.window_records = 3;
+    loop.put("trade X 1", "trade", "live", 0, 1);
+    loop.put("trade X 5", "trade", "live", 0, 2.5);
+    for (int id = 6; id <= 10; ++id) loop.put("trade X " + std::to_string(id), "trade", "live", 0, 2 + id * 0.1);
+  };
+  Loop before;
+  frames(before);
+  before.run();
+  REQUIRE(before.values("md.gaps").size() == 1);
+
+  Loop after;
+  frames(after);
+  after.inherit(before);
+  after.put("trade X 2;trade X 3;trade X 4", "trade", "backfill", 0, 4);
+  after.run();
+  auto const gaps = after.exchange.of("md.gaps");
+  REQUIRE(gaps.size() == 2);
+  auto const asked = std::get<Gap>(*parse_record("gaps", gaps[0].record.value));
+  auto const closed = std::get<Gap>(*parse_record("gaps", gaps[1].record.value));
+  CHECK(name_of(asked) == "open sequence 2-4");
+  CHECK(name_of(closed) == "filled 2-4");
+  CHECK(closed.from_time == at(1));  // The same identity.
+  CHECK(after.values("md.trades").size() == 3);
+}
+
+TEST_CASE("transform: a book that was whole before what a restart reads again is whole after it") {
+  auto const frames = [](Loop& loop) {
+    loop.options.window_records = 2;
+    loop.put("snapshot X 10", "depth", "snapshot", 0, 1);
+    for (int i = 0; i < 5; ++i)
+      loop.put("update X " + std::to_string(10 + i) + ' ' + std::to_string(11 + i), "depth", "live", 0, 2 + i);
+  };
+  Loop before;
+  frames(before);
+  before.run();
+  REQUIRE(before.values("md.gaps").empty());
+
+  Loop after;
+  frames(after);
+  after.inherit(before);
+  after.put("update X 15 16", "depth", "live", 0, 8);
+  after.put("update X 17 18", "depth", "live", 0, 9);  // 17 is missing.
+  after.run();
+  CHECK(after.values("md.books").size() == 1);
+  auto const gaps = after.exchange.of("md.gaps");
+  REQUIRE(gaps.size() == 1);
+  CHECK(name_of(std::get<Gap>(*parse_record("gaps", gaps[0].record.value))) == "open sequence 17-17");
+  CHECK(after.ledger("held") == 1);
+  CHECK(after.ledger("lost") == 0);
 }
 
 TEST_CASE("transform: while nothing comes the clock ends the wait for a snapshot") {
@@ -268,10 +409,10 @@ TEST_CASE("transform: while nothing comes the clock ends the wait for a snapshot
   loop.run_until([&] { return loop.clock.elapsed() > 6s; });
   CHECK(loop.values("md.books").size() == 1);
   auto const last = loop.values(ledger_topic).back();
-  CHECK(value_in(last, "frames") == 0);
+  CHECK(value_in(last, "frames") == 1);
   CHECK(value_in(last, "written") == 1);
   CHECK(value_in(last, "held") == 0);
-  CHECK(loop.exchange.commits.back().at(loop.raw) == Offset{1});
+  CHECK(loop.exchange.commits.back().at(loop.raw).offset == Offset{1});
 }
 
 TEST_CASE("transform: a backlog keeps its own time, however old it is") {
@@ -363,7 +504,7 @@ TEST_CASE("transform: where that commit fails, all is given up, and only what is
   CHECK(loop.values("md.trades").size() == 1);
   REQUIRE(loop.exchange.commits.size() == 1);
   CHECK_FALSE(loop.exchange.commits[0].contains(loop.raw));
-  CHECK(loop.exchange.commits[0].at(other) == Offset{1});
+  CHECK(loop.exchange.commits[0].at(other).offset == Offset{1});
 }
 
 TEST_CASE("transform: unknown symbols wait for the first instruments, then go on in their order") {
@@ -380,7 +521,7 @@ TEST_CASE("transform: unknown symbols wait for the first instruments, then go on
   CHECK(loop.clock.elapsed() < 5s);
   // Nothing was committed for the partition that waited before it went on.
   for (auto const& commit : loop.exchange.commits)
-    if (commit.contains(loop.raw)) CHECK(commit.at(loop.raw) == Offset{2});
+    if (commit.contains(loop.raw)) CHECK(commit.at(loop.raw).offset == Offset{2});
 }
 
 TEST_CASE("transform: instruments that stand behind what waits for them end the wait") {
@@ -408,13 +549,13 @@ TEST_CASE("transform: a partition that waits is paused when much waits, and goes
 TEST_CASE("transform: instruments of another transformer end the wait, too") {
   Loop loop{true};
   loop.put("trade XBT 1");
-  auto const topic = partition_of(Topic{catalogue_topic});
-  loop.instruments.append(topic, {"k", "not json", {}});
-  loop.instruments.assign_all();
+  auto const topic = partition_of("md.instruments");
+  loop.known.append(topic, {"k", "not json", {}});
+  loop.known.assign_all();
   loop.clock.at(3s, [&] {
     std::string value;
     append_json(value, instrument("XBT", "BTC/USD"));
-    loop.instruments.append(topic, {"venue:BTC/USD", value, {}});
+    loop.known.append(topic, {"venue:BTC/USD", value, {}});
   });
   loop.run_until([&] { return loop.values("md.trades").size() == 1 || loop.clock.elapsed() > 60s; });
   CHECK(loop.values("md.trades").size() == 1);
@@ -439,11 +580,11 @@ TEST_CASE("transform: the wait for instruments has an end, and there is no secon
 
 TEST_CASE("transform: with a catalogue an unknown symbol is a letter at once") {
   Loop loop{true};
-  auto const topic = partition_of(Topic{catalogue_topic});
+  auto const topic = partition_of("md.instruments");
   std::string value;
   append_json(value, instrument("XBT", "BTC/USD"));
-  loop.instruments.append(topic, {"venue:BTC/USD", value, {}});
-  loop.instruments.assign_all();
+  loop.known.append(topic, {"venue:BTC/USD", value, {}});
+  loop.known.assign_all();
   loop.put("trade ETH 1;trade XBT 2");
   loop.run();
   CHECK(loop.exchange.of("raw.venue.dead").size() == 1);

@@ -161,16 +161,16 @@ TEST_CASE("exchange: output and offsets appear together, and the lag is 0 behind
   auto const exchange = make_exchange(connection, {.transactional_id = fresh("id"), .group = input.group});
   for (int i = 0; i < 50; ++i) exchange->produce(output, record(std::to_string(i), std::to_string(i)));
   CHECK(committed_values(connection, output).empty());
-  exchange->commit({{input.partition, Offset{50}}}, *input.consumer);
+  commit_and_settle(*exchange, {{input.partition, {Offset{50}, R"({"a":1})"}}}, *input.consumer);
   CHECK(committed_values(connection, output).size() == 50);
-  CHECK(input.consumer->committed({input.partition}).at(input.partition) == Offset{50});
+  CHECK(input.consumer->committed({input.partition}).at(input.partition) == Commit{Offset{50}, R"({"a":1})"});
   for (int i = 50; i < 100; ++i) exchange->produce(output, record(std::to_string(i), std::to_string(i)));
-  exchange->commit({{input.partition, Offset{100}}}, *input.consumer);
+  commit_and_settle(*exchange, {{input.partition, Offset{100}}}, *input.consumer);
   auto const follower = make_follower(connection, {output}, {});
   CHECK(read(*follower, 100).size() == 100);
   CHECK(read(*follower, 1, 500ms).empty());
   CHECK(follower->lag_records() == 0);
-  CHECK(input.consumer->committed({input.partition}).at(input.partition) == Offset{100});
+  CHECK(input.consumer->committed({input.partition}).at(input.partition).offset == Offset{100});
 }
 
 TEST_CASE("exchange: what was aborted is never seen, its offsets do not count, and the next interval works") {
@@ -181,19 +181,20 @@ TEST_CASE("exchange: what was aborted is never seen, its offsets do not count, a
   auto const output = make_topic(connection, "md.out", 1);
   auto const exchange = make_exchange(connection, {.transactional_id = fresh("id"), .group = input.group});
   exchange->produce(output, record("k", "kept"));
-  exchange->commit({{input.partition, Offset{5}}}, *input.consumer);
+  commit_and_settle(*exchange, {{input.partition, Offset{5}}}, *input.consumer);
   for (int i = 0; i < 10; ++i) exchange->produce(output, record("k", "aborted"));
   exchange->abort();
   CHECK(exchange->queued_records() == 0);
   exchange->abort();  // Nothing is open: nothing happens.
   exchange->produce(output, record("k", "kept, too"));
-  exchange->commit({{input.partition, Offset{6}}}, *input.consumer);
+  commit_and_settle(*exchange, {{input.partition, Offset{6}}}, *input.consumer);
   CHECK(committed_values(connection, output) == std::vector<std::string>{"kept", "kept, too"});
-  CHECK(input.consumer->committed({input.partition}).at(input.partition) == Offset{6});
+  CHECK(input.consumer->committed({input.partition}).at(input.partition).offset == Offset{6});
 }
 
 TEST_CASE(
-    "exchange: a second instance with the same id ends the first with a fatal fault that says so, and its output is not seen") {
+    "exchange: a second instance with the same id makes the first one's interval a transient fault that says so, and nothing of "
+    "it is seen") {
   auto const brokers = brokers_for_tests();
   if (brokers.empty()) return;
   auto const connection = connection_to(brokers);
@@ -203,13 +204,14 @@ TEST_CASE(
   auto const first = make_exchange(connection, {.transactional_id = id, .group = input.group});
   first->produce(output, record("k", "first"));
   auto const second = make_exchange(connection, {.transactional_id = id, .group = input.group});
-  auto const text = fault_text([&] { first->commit({{input.partition, Offset{5}}}, *input.consumer); }, Fault::Kind::fatal);
+  auto const text =
+      fault_text([&] { commit_and_settle(*first, {{input.partition, Offset{5}}}, *input.consumer); }, Fault::Kind::transient);
   CHECK(text.contains("another instance with the same id took over"));
   CHECK(text.contains(id));
   second->produce(output, record("k", "second"));
-  second->commit({{input.partition, Offset{7}}}, *input.consumer);
+  commit_and_settle(*second, {{input.partition, Offset{7}}}, *input.consumer);
   CHECK(committed_values(connection, output) == std::vector<std::string>{"second"});
-  CHECK(input.consumer->committed({input.partition}).at(input.partition) == Offset{7});
+  CHECK(input.consumer->committed({input.partition}).at(input.partition).offset == Offset{7});
 }
 
 TEST_CASE(
@@ -231,12 +233,12 @@ TEST_CASE(
                   if (stale->assigned().empty()) input.consumer->close();
                 },
                 60s));
-  fault_text([&] { exchange->commit({{input.partition, Offset{5}}}, *input.consumer); }, Fault::Kind::transient);
+  fault_text([&] { commit_and_settle(*exchange, {{input.partition, Offset{5}}}, *input.consumer); }, Fault::Kind::transient);
   exchange->abort();
   CHECK(committed_values(connection, output).empty());
   CHECK_FALSE(stale->committed({input.partition}).contains(input.partition));
   exchange->produce(output, record("k", "in time"));
-  exchange->commit({{input.partition, Offset{6}}}, *stale);
+  commit_and_settle(*exchange, {{input.partition, Offset{6}}}, *stale);
   CHECK(committed_values(connection, output) == std::vector<std::string>{"in time"});
 }
 
@@ -276,7 +278,7 @@ TEST_CASE("kafka: members come and go while records flow, and each record is rea
       Offsets last;
       for (auto const& partition : assignment.lost)
         if (auto node = done.extract(partition)) last.insert(std::move(node));
-      consumer->commit(last);
+      consumer->commit({last.begin(), last.end()});
       return Offsets{};
     });
     std::vector<Delivery> deliveries;
@@ -288,7 +290,7 @@ TEST_CASE("kafka: members come and go while records flow, and each record is rea
         seen.insert(std::stoi(std::string{delivery.value}));
         done[{Topic{delivery.position.topic}, delivery.position.partition}] = next(delivery.position.offset);
       }
-      consumer->commit(done);
+      consumer->commit({done.begin(), done.end()});
     }
     deliveries.clear();
     consumer->close();
@@ -377,7 +379,7 @@ TEST_CASE("exchange: a broker that is killed and comes back costs time, and ever
   auto const consumer = make_consumer(connection, {.group = group});
   auto const exchange = make_exchange(connection, {.transactional_id = fresh("id"), .group = group});
   consumer->subscribe({input}, nullptr);
-  Offsets next_offsets;
+  Commits next_offsets;
   std::vector<Delivery> deliveries;
   int done = 0, outages = 0, faults = 0;
   bool rewind = false;
@@ -387,7 +389,7 @@ TEST_CASE("exchange: a broker that is killed and comes back costs time, and ever
       if (rewind) {
         exchange->abort();
         auto const partitions = consumer->assigned();
-        auto starts = consumer->committed(partitions);
+        auto starts = offsets_of(consumer->committed(partitions));
         for (auto const& partition : partitions) starts.try_emplace(partition, Offset{0});
         consumer->seek(starts);
         done = 0;
@@ -406,7 +408,7 @@ TEST_CASE("exchange: a broker that is killed and comes back costs time, and ever
         ++outages;
         kill_and_start();  // In the middle of an interval.
       }
-      exchange->commit(next_offsets, *consumer);
+      commit_and_settle(*exchange, next_offsets, *consumer);
       next_offsets.clear();
     } catch (Fault const& fault) {
       INFO(fault.what());

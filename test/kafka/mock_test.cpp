@@ -149,7 +149,7 @@ TEST_CASE("kafka: where on_assignment says, there reading starts; elsewhere at t
     auto const consumer = make_consumer(cluster.connection(), {.group = group});
     consumer->commit({{partition, Offset{30}}});
     std::vector<Delivery> none;
-    CHECK(until([&] { return consumer->committed({partition}) == Offsets{{partition, Offset{30}}}; },
+    CHECK(until([&] { return consumer->committed({partition}) == Commits{{partition, Offset{30}}}; },
                 [&] { consumer->poll(none, 1, 10ms); }));
   };
   auto const first_of = [&](char const* group, Consumer::OnAssignment on_assignment) {
@@ -378,18 +378,18 @@ TEST_CASE("exchange, plain: offsets are committed only when the output is acknow
   std::stop_source stop;
   auto const exchange = make_exchange(connection, {.group = "g", .stop = stop.get_token()});
   for (int i = 0; i < 10; ++i) exchange->produce("md.trades", record("k", std::to_string(i)));
-  exchange->commit({{input, Offset{10}}}, *consumer);
+  commit_and_settle(*exchange, {{input, {Offset{10}, "a note"}}}, *consumer);
   CHECK(exchange->queued_records() == 0);
-  CHECK(consumer->committed({input}).at(input) == Offset{10});
+  CHECK(consumer->committed({input}).at(input).offset == Offset{10});
 
   rd_kafka_mock_broker_set_down(cluster.handle, 1);
   exchange->produce("md.trades", record("k", "lost"));
   stop.request_stop();  // Instead of waiting for the limit.
-  fault_text([&] { exchange->commit({{input, Offset{11}}}, *consumer); }, Fault::Kind::transient);
+  fault_text([&] { commit_and_settle(*exchange, {{input, Offset{11}}}, *consumer); }, Fault::Kind::transient);
   exchange->abort();
   CHECK(exchange->queued_records() == 0);
   rd_kafka_mock_broker_set_up(cluster.handle, 1);
-  Offsets now;
+  Commits now;
   REQUIRE(until([&] { return !now.empty(); },
                 [&] {
                   try {
@@ -398,7 +398,7 @@ TEST_CASE("exchange, plain: offsets are committed only when the output is acknow
                     CHECK(fault.kind() == Fault::Kind::transient);
                   }
                 }));
-  CHECK(now.at(input) == Offset{10});
+  CHECK(now.at(input) == Commit{Offset{10}, "a note"});
   consumer->close();
 }
 

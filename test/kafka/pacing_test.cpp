@@ -85,7 +85,7 @@ std::set<int> run_through(std::size_t pace_bytes_max, int count) {
         arrived.insert(std::stoi(std::string{delivery.key}));
         offsets[{Topic{delivery.position.topic}, delivery.position.partition}] = next(delivery.position.offset);
       }
-      consumer->commit(offsets);
+      consumer->commit({offsets.begin(), offsets.end()});
       if (deliveries.empty()) continue;
       quiet_since = Steady::now();
       std::this_thread::sleep_for(10ms);  // It is slow: that is its part in this story.

@@ -35,6 +35,18 @@ inline Record record(std::string key, std::string value, std::vector<Header> hea
   return {std::move(key), std::move(value), std::move(headers)};
 }
 
+inline Offsets offsets_of(Commits const& commits) {
+  Offsets offsets;
+  for (auto const& [partition, commit] : commits) offsets[partition] = commit.offset;
+  return offsets;
+}
+
+inline void commit_and_settle(Exchange& exchange, Commits const& inputs, Consumer& consumer) {
+  exchange.commit(inputs, consumer);
+  while (!exchange.settled(1s)) {
+  }
+}
+
 /// As EmbeddedBroker, but with the handle that scripts its faults.
 struct MockCluster {
   KafkaClient client;

@@ -11,10 +11,11 @@ namespace {
 
 struct Run {
   explicit Run(bool by_catalogue = false, Pipeline::Options options = {.window_records = 1000})
-      : provider{by_catalogue}, pipeline{provider, catalogue, options} {}
+      : provider{by_catalogue}, pipeline{provider, catalogue, open_gaps, options} {}
 
   FakeProvider provider;
   Catalogue catalogue;
+  OpenGaps open_gaps;
   Pipeline pipeline;
   Written out;
   std::int64_t offset = 0;

@@ -96,10 +96,11 @@ struct Kept final : Downstream {
 };
 
 struct Run {
-  explicit Run(Provider const& of) : provider{of}, pipeline{of, catalogue, {}} {}
+  explicit Run(Provider const& of) : provider{of}, pipeline{of, catalogue, open_gaps, {}} {}
 
   Provider const& provider;
   Catalogue catalogue;
+  OpenGaps open_gaps;
   Pipeline pipeline;
   Kept out;
   std::int64_t offset = 0;
