@@ -1,0 +1,33 @@
+// dedupe IDS: what a dedupe window of so many ids costs when it is full: nanoseconds for one record, and its memory. Prints
+// "NANOSECONDS MB".
+#include "agents/transform/dedupe.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::fputs("usage: dedupe IDS\n", stderr);
+    return 2;
+  }
+  auto const ids = std::atoll(arguments[1]);
+  constexpr std::int64_t measured = 2'000'000;
+  penstock::Window window{ids, static_cast<std::size_t>(ids) * 4};
+  std::uint64_t state = 7;
+  std::int64_t offset = 0, repeated = 0;
+  auto const see = [&] {
+    window.advance(penstock::Offset{offset++});
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    repeated += window.seen(state ^ (state >> 29U));
+  };
+  while (offset < ids + ids / 10) see();
+  auto const began = std::chrono::steady_clock::now();
+  while (offset < ids + ids / 10 + measured) see();
+  auto const took = std::chrono::duration<double, std::nano>{std::chrono::steady_clock::now() - began}.count();
+  if (repeated != 0) {
+    std::fputs("the window saw an id twice that came once\n", stderr);
+    return 1;
+  }
+  std::printf("%.1f %.1f\n", took / static_cast<double>(measured), static_cast<double>(window.memory_bytes()) / 1e6);
+}
