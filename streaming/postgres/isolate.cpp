@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <optional>
 
@@ -14,29 +15,39 @@ constexpr std::size_t rows_per_savepoint_min = 64;
 constexpr double savepoint_cost_rows = 30;
 constexpr double distance_max = 1e7;  // Beyond it bad rows are forgotten.
 
-// Savepoints, each opened by the statement that writes under it: a message less to wait for.
+// Savepoints, opened, given up and taken back by the statement that writes next: no message of their own to wait for.
 class Savepoints {
  public:
   explicit Savepoints(Connection& connection) : connection_{connection} {}
   std::optional<DataFault> attempt(std::function<void(std::string const&)> const& write) {
     try {
-      write(open_ ? "release savepoint part; savepoint part; " : "savepoint part; ");
-      open_ = true;
+      write(before_next());
+      state_ = State::written;
       return std::nullopt;
     } catch (DataFault const& fault) {
-      connection_.execute("rollback to savepoint part; release savepoint part");
-      open_ = false;
+      state_ = State::refused;
       return fault;
     }
   }
   void release() {
-    if (open_) connection_.execute("release savepoint part");
-    open_ = false;
+    if (state_ == State::refused) connection_.execute("rollback to savepoint part");
+    if (state_ != State::none) connection_.execute("release savepoint part");
+    state_ = State::none;
   }
 
  private:
+  enum class State : std::uint8_t { none, written, refused };
+
+  std::string before_next() const {
+    switch (state_) {
+      case State::written: return "release savepoint part; savepoint part; ";
+      case State::refused: return "rollback to savepoint part; ";
+      default: return "savepoint part; ";
+    }
+  }
+
   Connection& connection_;
-  bool open_ = false;
+  State state_ = State::none;
 };
 
 class Isolation {
