@@ -11,6 +11,7 @@ class Fault : public std::runtime_error {
   enum class Kind {
     transient,  ///< ask again later: connection, resources, locks
     fatal,      ///< asking again cannot help; the message says what to change
+    displaced,  ///< the consumer's place in its group was given away: this one is done for, a new one may go on
     data,       ///< the database refused the data itself (SQLSTATE class 22, 23, or 53400 of TimescaleDB)
   };
   Fault(Kind kind, std::string const& message) : std::runtime_error{message}, kind_{kind} {}

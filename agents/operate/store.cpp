@@ -1,6 +1,8 @@
 #include "agents/store.hpp"
 
 #include "agents/connections.hpp"
+#include "agents/instance_name.hpp"
+#include "agents/keep_place.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/retention.hpp"
@@ -39,7 +41,8 @@ int run(Invocation const& invocation) {
   auto const& config = invocation.config;
   auto const kinds = kinds_of(config);
   auto const kafka = connection_of(config);
-  auto const instance = agent_instance("store");
+  auto const group = config.text("store.group");
+  InstanceName const instance{group};
   StoreOptions options{.topics = {},
                        .batch_count_max = static_cast<std::size_t>(config.integer("store.batch_count_max")),
                        .batch_bytes_max = static_cast<std::size_t>(config.integer("store.batch_bytes_max")),
@@ -51,11 +54,13 @@ int run(Invocation const& invocation) {
   if (!wait_for_broker(kafka, invocation.stop)) return stopped_as_asked;
   look_at_database(config, invocation.stop);
   Retention const retention{database_of(config), retention_of(config, kinds)};
-  auto const consumer = kafka::make_consumer(kafka, {.group = config.text("store.group")});
-  auto const dead_letters = kafka::make_producer(kafka, {});
-  postgres::PostgresSink sink{
-      {.database = database_of(config), .group = config.text("store.group"), .instance = instance, .shape_of = table_shape_of}};
-  run_store(*consumer, sink, *dead_letters, system_clock(), options, metrics, invocation.stop);
+  keep_place(invocation.stop, [&] {
+    auto const consumer = kafka::make_consumer(kafka, {.group = group, .instance = instance.text()});
+    auto const dead_letters = kafka::make_producer(kafka, {});
+    postgres::PostgresSink sink{
+        {.database = database_of(config), .group = group, .instance = instance.text(), .shape_of = table_shape_of}};
+    run_store(*consumer, sink, *dead_letters, system_clock(), options, metrics, invocation.stop);
+  });
   return stopped_as_asked;
 }
 

@@ -1,71 +1,18 @@
 #include "agents/transform.hpp"
 
 #include "agents/connections.hpp"
+#include "agents/instance_name.hpp"
+#include "agents/keep_place.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/status.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/kafka.hpp"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 namespace penstock {
 namespace {
-
-constexpr int instances_max = 1000;
-
-/// A name that no other running transformer of the group has on this machine, and that the next one takes over at once
-/// when this one ends, however it ends: the broker then knows it as the same member and ends what it left open.
-class InstanceName {
- public:
-  explicit InstanceName(std::string const& group) {
-    for (int slot = 0; slot < instances_max; ++slot) {
-      name_ = group + '-' + host() + '-' + std::to_string(slot);
-      if (take()) return;
-    }
-    throw Fault{Fault::Kind::fatal,
-                "there are " + std::to_string(instances_max) + " transformers of group " + group + " on this machine already"};
-  }
-  ~InstanceName() { ::close(socket_); }
-  InstanceName(InstanceName const&) = delete;
-  InstanceName& operator=(InstanceName const&) = delete;
-
-  std::string const& text() const { return name_; }
-
- private:
-  static std::string host() {
-    std::array<char, 256> buffer{};
-    if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return "localhost";
-    std::string name{buffer.data()};
-    std::ranges::replace_if(
-        name, [](char c) { return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.'); },
-        '-');
-    return name;
-  }
-
-  // An address of the abstract kind (leading zero byte) is free again when its process is gone.
-  bool take() {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    auto const length = std::min(name_.size(), sizeof address.sun_path - 1);
-    std::memcpy(address.sun_path + 1, name_.data() + (name_.size() - length), length);
-    socket_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (socket_ < 0) throw Fault{Fault::Kind::fatal, std::string{"cannot make a socket: "} + std::strerror(errno)};
-    auto const size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + length);
-    if (::bind(socket_, reinterpret_cast<sockaddr const*>(&address), size) == 0) return true;
-    ::close(socket_);
-    return false;
-  }
-
-  std::string name_;
-  int socket_ = -1;
-};
 
 std::vector<Provider const*> providers_of(Config const& config) {
   auto names = config.list("transform.providers");
@@ -106,14 +53,16 @@ int run(Invocation const& invocation) {
   Metrics metrics{"transform"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
   if (!wait_for_broker(kafka, invocation.stop)) return stopped_as_asked;
-  auto const known = kafka::make_follower(kafka, knowledge_topics(), {});
-  auto const exchange = kafka::make_exchange(kafka, {.transactional_id = instance.text(),
-                                                     .group = group,
-                                                     .transaction_timeout = std::chrono::seconds{20},
-                                                     .pacing = pacing_of(config),
-                                                     .stop = invocation.stop});
-  auto const consumer = kafka::make_consumer(kafka, {.group = group, .instance = instance.text(), .queue_bytes_max = 4 << 20});
-  run_transform(*consumer, *exchange, *known, system_clock(), options, metrics, invocation.stop);
+  keep_place(invocation.stop, [&] {
+    auto const known = kafka::make_follower(kafka, knowledge_topics(), {});
+    auto const exchange = kafka::make_exchange(kafka, {.transactional_id = instance.text(),
+                                                       .group = group,
+                                                       .transaction_timeout = std::chrono::seconds{20},
+                                                       .pacing = pacing_of(config),
+                                                       .stop = invocation.stop});
+    auto const consumer = kafka::make_consumer(kafka, {.group = group, .instance = instance.text(), .queue_bytes_max = 4 << 20});
+    run_transform(*consumer, *exchange, *known, system_clock(), options, metrics, invocation.stop);
+  });
   return stopped_as_asked;
 }
 

@@ -59,6 +59,7 @@ bool is_unknown_topic(rd_kafka_resp_err_t error) {
 }
 
 Fault::Kind kind_of(rd_kafka_resp_err_t error) {
+  if (error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return Fault::Kind::displaced;
   if (!advice(error).empty()) return Fault::Kind::fatal;
   switch (error) {
     case RD_KAFKA_RESP_ERR__FATAL:
@@ -81,7 +82,8 @@ Fault fault_of(rd_kafka_resp_err_t error, std::string_view doing, std::string_vi
 Fault fatal_fault_of(rd_kafka_t* client) {
   std::array<char, 512> reason{};
   auto const error = rd_kafka_fatal_error(client, reason.data(), reason.size());
-  return {Fault::Kind::fatal, fault_of(error, "", reason.data()).what()};
+  auto const found = fault_of(error, "", reason.data());
+  return {found.kind() == Fault::Kind::displaced ? found.kind() : Fault::Kind::fatal, found.what()};
 }
 
 Settings::Settings(Connection const& connection) : connection_{connection} {

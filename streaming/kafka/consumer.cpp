@@ -239,7 +239,7 @@ void KafkaConsumer::note(rd_kafka_message_t const& message) {
     log::warning("left the group: the loop was away for too long", {{"group", group_}});
   } else if (auto const found = fault_of(message.err, topic.empty() ? "cannot read" : "cannot read topic " + topic,
                                          rd_kafka_message_errstr(&message));
-             found.kind() == Fault::Kind::fatal) {
+             found.kind() != Fault::Kind::transient) {
     fault.emplace(found);
   } else {
     last_error = found.what();
@@ -260,7 +260,7 @@ void KafkaConsumer::look_for_missing_topics() {
       partitions_of_topic(client_.get(), entry->first, 2s);
     } catch (Fault const& problem) {
       entry->second = now + 2s;
-      if (problem.kind() == Fault::Kind::fatal) throw;
+      if (problem.kind() != Fault::Kind::transient) throw;
       ++entry;
       continue;
     }

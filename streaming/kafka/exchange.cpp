@@ -131,7 +131,7 @@ class TransactionalExchange final : public Exchange {
     if (ending_.valid()) try {
         ending_.get();
       } catch (Fault const& fault) {
-        if (fault.kind() == Fault::Kind::fatal) throw;
+        if (fault.kind() != Fault::Kind::transient) throw;
       }
     abort_transaction();
   }

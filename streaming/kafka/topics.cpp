@@ -60,7 +60,7 @@ auto when_ready(Ask ask) {
     try {
       return ask();
     } catch (Fault const& fault) {
-      if (fault.kind() == Fault::Kind::fatal || Clock::now() >= until) throw;
+      if (fault.kind() != Fault::Kind::transient || Clock::now() >= until) throw;
       log::debug("broker is not ready", {{"reason", fault.what()}});
     }
     std::this_thread::sleep_for(again_after);

@@ -1,5 +1,5 @@
 """Called by scripts/bench, which brings DATABASE_URL and KAFKA_BROKERS. Each figure is ours / limit in the same run."""
-import argparse, atexit, json, os, re, signal, statistics, subprocess, sys, time
+import argparse, atexit, glob, json, os, re, signal, statistics, subprocess, sys, time
 
 BROKERS, DATABASE = os.environ["KAFKA_BROKERS"], os.environ["DATABASE_URL"]
 
@@ -218,6 +218,8 @@ def seconds_until_visible(limit=60):
     since, began = psql_time(), time.monotonic()
     while psql(f"select exists (select from trades where received_at > {since})") != "t":
         if time.monotonic() - began > limit:
+            for log in glob.glob(f"{options.work}/*.log"):
+                say(f"--- {os.path.basename(log)}\n" + "".join(open(log).readlines()[-10:]))
             sys.exit(f"nothing came through within {limit} s")
         time.sleep(0.02)
     return time.monotonic() - began
@@ -244,6 +246,7 @@ def section_recovery():
                 running[name].process.kill()
                 running[name].process.wait()
                 running[name] = Agent(running[name].process.args[1:])
+                say(f"{name} killed and started")
                 took.append(seconds_until_visible())
             report_value(f"{name}: kill -9, start -> rows flow, s", median=statistics.median(took), most=max(took))
         for name in ("kafka", "database"):
