@@ -26,6 +26,7 @@ constexpr milliseconds poll_wait{5};
 constexpr milliseconds idle_wait{50};
 constexpr milliseconds full_wait{20};
 constexpr milliseconds full_wait_max{1'000};
+constexpr milliseconds backoff_first{250}, backoff_most{2'000};
 constexpr milliseconds shutdown_max{1'500};  // Leaving the group takes its time, too.
 
 /// Two batches: one is filled while the other is written.
@@ -294,7 +295,7 @@ class Store {
   std::optional<WriteResult> result_;  // Of the batch being written; kept while its letters and its commit are due.
   std::optional<SteadyTime> full_since_;
   SteadyTime filling_since_{}, writing_since_{}, write_again_{}, place_again_{};
-  Backoff backoff_;
+  Backoff backoff_{backoff_first, backoff_most};
   bool writing_busy_ = false, sink_started_ = false, paused_ = false, holding_ = false, letters_pending_ = false,
        letters_lost_ = false;
   char const* received_topic_ = nullptr;

@@ -91,7 +91,7 @@ Settings::Settings(Connection const& connection) : connection_{connection} {
   must("bootstrap.servers", connection.brokers);
   set("client.id", connection.client_id);
   set("log.connection.close", "false");
-  set("reconnect.backoff.ms", 100).set("reconnect.backoff.max.ms", 2'000);
+  set("reconnect.backoff.ms", 100).set("reconnect.backoff.max.ms", 1'000);
   // Topics and partitions that were added are seen within this time.
   set("topic.metadata.refresh.interval.ms", 10'000);
   for (auto const& [name, value] : connection.properties) must(name.c_str(), value);
