@@ -1,6 +1,7 @@
 #include "agents/supervisor.hpp"
 
 #include "streaming/backoff.hpp"
+#include "streaming/descriptor.hpp"
 #include "streaming/fault.hpp"
 
 #include <fcntl.h>
@@ -25,27 +26,6 @@ namespace {
 using std::chrono::milliseconds;
 constexpr std::size_t line_bytes_max = 1 << 20;
 constexpr int cannot_execute = 127;
-
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int descriptor) : descriptor_{descriptor} {}
-  Descriptor(Descriptor&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) reset(std::exchange(other.descriptor_, -1));
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-  int get() const { return descriptor_; }
-  void reset(int descriptor = -1) {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = descriptor;
-  }
-
- private:
-  int descriptor_ = -1;
-};
 
 struct Pipe {
   Descriptor out, in;

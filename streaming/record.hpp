@@ -44,6 +44,7 @@ struct Record {
   std::string key;
   std::string value;
   std::vector<Header> headers;
+  friend bool operator==(Record const&, Record const&) = default;
 };
 
 /// Was read. Views are valid while this object lives; move-only; must die before its consumer.
