@@ -25,13 +25,14 @@ bool same(Gap const& left, Gap const& right) {
 
 }  // namespace
 
-GapFollower::GapFollower(Publishing& publishing, Fetcher& fetcher, Consumer& gaps)
+GapFollower::GapFollower(Publishing& publishing, Fetcher& fetcher, GapsTopic const& gaps)
     : publishing_{publishing}, fetcher_{fetcher}, gaps_{gaps}, began_{publishing.clock.now()} {}
 
 void GapFollower::follow() {
   auto const now = publishing_.clock.steady();
-  if (now < follow_at_) return;
-  gaps_.poll(deliveries_, deliveries_max, 0ms);
+  auto* const gaps = now < follow_at_ ? nullptr : gaps_();
+  if (gaps == nullptr) return;
+  gaps->poll(deliveries_, deliveries_max, 0ms);
   caught_up_ = deliveries_.empty();
   // A full batch means that there is more, which may well close what this one opens.
   follow_at_ = deliveries_.size() < deliveries_max ? now + follow_every : now;

@@ -5,15 +5,19 @@
 #include "streaming/consumer.hpp"
 
 #include <chrono>
+#include <functional>
 #include <list>
 #include <string>
 #include <vector>
 
 namespace penstock {
 
+/// What delivers md.gaps; nullptr: not yet, the broker is away.
+using GapsTopic = std::function<Consumer*()>;
+
 class GapFollower {
  public:
-  GapFollower(Publishing& publishing, Fetcher& fetcher, Consumer& gaps);
+  GapFollower(Publishing& publishing, Fetcher& fetcher, GapsTopic const& gaps);
 
   /// Reads what is new.
   void follow();
@@ -45,7 +49,7 @@ class GapFollower {
   // Set once.
   Publishing& publishing_;
   Fetcher& fetcher_;
-  Consumer& gaps_;
+  GapsTopic const& gaps_;
   Time began_;
   // Changes.
   std::list<Wanted> wanted_;    ///< oldest first; a list, since requests that run refer to them

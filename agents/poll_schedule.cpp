@@ -33,7 +33,7 @@ bool PollSchedule::catalogue_is_in_the_log() {
   if (catalogue_in_the_log_) return true;
   bool const answered =
       std::ranges::all_of(entries_, [](auto const& entry) { return entry.answered || !entry.poll.before_stream; });
-  catalogue_in_the_log_ = answered && publishing_.queue.acknowledged();
+  catalogue_in_the_log_ = answered && publishing_.queue.kept();
   return catalogue_in_the_log_;
 }
 

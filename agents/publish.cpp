@@ -22,23 +22,29 @@ Streams streams_of(Publishing& publishing, RateWindow& attempts) {
   return streams;
 }
 
-/// Whatever was received is acknowledged when this returns; otherwise it throws the Fault that says what is not.
+/// Whatever was received is acknowledged or in the spool when this returns; otherwise it throws the Fault that says what is
+/// not.
 void shut_down(Streams& streams, PublishQueue& queue, Clock& clock, std::chrono::milliseconds limit) {
   streams.clear();  // Closes the sockets: nothing new comes in.
   auto const deadline = clock.steady() + limit;
-  while (!queue.acknowledged()) try {
+  while (!queue.kept()) try {
       queue.flush(std::chrono::milliseconds{200});
     } catch (Fault const& fault) {
-      if (fault.kind() != Fault::Kind::transient || clock.steady() >= deadline) throw;
-      clock.sleep(std::chrono::milliseconds{50}, {});
+      if (fault.kind() != Fault::Kind::transient) throw;
+      if (clock.steady() < deadline)
+        clock.sleep(std::chrono::milliseconds{50}, {});
+      else if (!queue.keep())
+        throw;
     }
+  queue.keep();
 }
 
 }  // namespace
 
 void run_publish(Provider const& provider, Subscription const& subscription, PublishOptions const& options, http::Client& client,
-                 Producer& producer, Consumer& gaps, Clock& clock, Metrics& metrics, std::stop_token const& stop) {
-  PublishQueue queue{producer, clock, metrics, provider.name()};
+                 Producer& producer, Spool* spool, GapsTopic const& gaps, Clock& clock, Metrics& metrics,
+                 std::stop_token const& stop) {
+  PublishQueue queue{producer, spool, clock, metrics, provider.name()};
   Publishing publishing{provider, subscription, options.publisher, client, clock, metrics, queue};
   Fetcher fetcher{publishing};
   PollSchedule polls{publishing, fetcher};

@@ -3,6 +3,9 @@
 #include "streaming/log.hpp"
 
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+#include <algorithm>
 
 namespace penstock {
 
@@ -10,13 +13,28 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr auto tell_again = 10s;
-}
+constexpr auto append_again = 200ms;  // After there was no room.
+constexpr auto sync_every = 1s;       // What a loss of power may cost while the broker is away.
+}  // namespace
 
-PublishQueue::PublishQueue(Producer& producer, Clock& clock, Metrics& metrics, std::string_view provider)
+PublishQueue::PublishQueue(Producer& producer, Spool* spool, Clock& clock, Metrics& metrics, std::string_view provider)
     : producer_{producer},
+      spool_{spool},
       clock_{clock},
       written_{metrics.written({{"provider", std::string{provider}}})},
-      retried_{metrics.retried({{"provider", std::string{provider}}, {"reason", "broker"}})} {}
+      retried_{metrics.retried({{"provider", std::string{provider}}, {"reason", "broker"}})},
+      moved_at_{clock.steady()} {
+  if (!spool_) return;
+  spool_records_ = &metrics.spool_records({{"provider", std::string{provider}}});
+  spool_bytes_ = &metrics.spool_bytes({{"provider", std::string{provider}}});
+  spooling_ = spool_->records() > 0;
+  if (spooling_)
+    log::info("an earlier publisher left records in the spool; they go first",
+              {{"folder", spool_->folder().string()}, {"records", std::to_string(spool_->records())}});
+  show_depth();
+}
+
+// ---- In.
 
 void PublishQueue::put(Topic const& topic, Record record) {
   waiting_.push_back({topic, std::move(record)});
@@ -24,18 +42,103 @@ void PublishQueue::put(Topic const& topic, Record record) {
 }
 
 void PublishQueue::drain() {
+  // Behind records that are in the spool there is no way but through it.
+  if (spool_ && (is_away() || spool_->unread() > 0)) set_aside();
   if (held_ && clock_.steady() < held_until_) return;
-  while (!waiting_.empty() && producer_.produce(waiting_.front().topic, waiting_.front().record)) {
-    waiting_.pop_front();
-    backoff_.reset();
-  }
+  hand_over();
+  if (waiting_.empty()) full_since_.reset();
   if (held_ && waiting_.empty()) log::info("going on");
   held_ = held_ && !waiting_.empty();
 }
 
+void PublishQueue::hand_over() {
+  if (spool_)
+    while (auto const* next = spool_->next()) {
+      if (!producer_.produce(next->topic, next->record)) return;
+      spool_->pass();
+      backoff_.reset();
+    }
+  while (!waiting_.empty() && producer_.produce(waiting_.front().topic, waiting_.front().record)) {
+    if (spool_) sent_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+    backoff_.reset();
+  }
+}
+
+// ---- Acknowledgements.
+
 void PublishQueue::poll() {
-  count_written();
   producer_.poll(0ms);
+  settle();
+  if (!spool_) return;
+  sync_when_due();
+  show_depth();
+}
+
+void PublishQueue::settle() {
+  auto const written = producer_.written_total();
+  written_.Increment(static_cast<double>(written - std::exchange(written_before_, written)));
+  if (!spool_) return;
+  auto const settled = producer_.settled_total();
+  auto const count = static_cast<std::size_t>(settled - std::exchange(settled_before_, settled));
+  if (count == 0) return;
+  moved_at_ = clock_.steady();
+  auto const spooled = std::min(count, spool_->given());
+  spool_->forget(spooled);
+  sent_.erase(sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(count - spooled));
+  if (!spooling_ || spool_->records() > 0) return;
+  spooling_ = false;
+  log::info("the broker has taken all that was in the spool");
+}
+
+void PublishQueue::show_depth() {
+  spool_records_->Set(static_cast<double>(spool_->records()));
+  spool_bytes_->Set(static_cast<double>(spool_->bytes()));
+}
+
+// ---- The broker is away.
+
+// A broker that is slow acknowledges; one whose reader sets the pace (pacing) has nothing left to acknowledge.
+bool PublishQueue::is_away() {
+  auto const now = clock_.steady();
+  if (!held_ && producer_.queued_records() == 0) moved_at_ = now;
+  away_ = now - moved_at_ >= away_after;
+  return away_;
+}
+
+// To the spool, in order: first what is with the producer, which may yet acknowledge it from there.
+void PublishQueue::set_aside() {
+  if (sent_.empty() && waiting_.empty()) return;
+  auto const now = clock_.steady();
+  if (now < append_again_) return;
+  for (; !sent_.empty(); sent_.pop_front())
+    if (!append(sent_.front(), true)) return;
+  for (; !waiting_.empty(); waiting_.pop_front())
+    if (!append(waiting_.front(), false)) return;
+}
+
+bool PublishQueue::append(Waiting const& one, bool given) {
+  auto const taken = spool_->append(one.topic, one.record, given);
+  auto const now = clock_.steady();
+  if (taken) {
+    if (!std::exchange(spooling_, true))
+      log::warning("the broker takes nothing; what comes goes to the spool", {{"folder", spool_->folder().string()}});
+    return true;
+  }
+  append_again_ = now + append_again;
+  if (!full_since_) full_since_ = now;
+  if (now >= full_told_ + tell_again) {
+    log::warning("the spool has no room; nothing is read from the provider until it has", {{"why", taken.error()}});
+    full_told_ = now;
+  }
+  return false;
+}
+
+void PublishQueue::sync_when_due() {
+  auto const now = clock_.steady();
+  if (now < sync_at_) return;
+  sync_at_ = now + sync_every;
+  spool_->sync();
 }
 
 void PublishQueue::hold(Fault const& fault) {
@@ -50,19 +153,30 @@ void PublishQueue::hold(Fault const& fault) {
   retried_.Increment();
 }
 
+// ---- The end.
+
 void PublishQueue::flush(std::chrono::milliseconds limit) {
   held_ = false;
   drain();
-  producer_.flush(limit);
-  count_written();
+  try {
+    producer_.flush(limit);
+  } catch (Fault const&) {
+    settle();
+    throw;
+  }
+  settle();
   if (!waiting_.empty())
     throw Fault{Fault::Kind::transient,
                 "the broker took no more: " + std::to_string(waiting_.size()) + " received records are not written"};
 }
 
-void PublishQueue::count_written() {
-  auto const written = producer_.written_total();
-  written_.Increment(static_cast<double>(written - std::exchange(written_before_, written)));
+bool PublishQueue::keep() {
+  if (!spool_) return kept();
+  append_again_ = {};
+  set_aside();
+  spool_->sync();
+  show_depth();
+  return kept();
 }
 
 }  // namespace penstock

@@ -95,6 +95,10 @@ std::vector<Setting> made() {
       integer("kafka.partitions", 4, 1, 10'000,
               "Partitions of each raw and md topic that penstock makes; the most processes that can share the work"),
       integer("kafka.replication", 1, 1, 100, "Copies of each topic that penstock makes; 3 where there are three brokers"),
+      integer(
+          "kafka.wait_ms_max", 10'000, 0, a_day_ms,
+          "Milliseconds that an agent waits for a broker when it starts; 0: without end, as those do that `penstock up` starts. "
+          "A publisher with a spool does not wait. Example: 60000"),
       list("kafka.properties", "",
            "More properties of librdkafka, name=value each. Example: security.protocol=ssl,ssl.ca.location=/etc/ssl/kafka.pem. "
            "Secrets belong into the file or the variable, not on the command line"),
@@ -124,6 +128,12 @@ std::vector<Setting> made() {
       secret("publish.*.api_key", "key for providers that want one"),
       text("publish.*.ca_file", "",
            "File with the certificates to trust (PEM); empty: the system's. Example: /etc/ssl/private-ca.pem"),
+
+      text("spool.folder", "",
+           "Folder where publishers keep records while the broker is away; empty: spool in $STATE_DIRECTORY, else in "
+           "$XDG_STATE_HOME/penstock, else in ~/.local/state/penstock. Example: /var/lib/penstock/spool"),
+      integer("spool.bytes_max", 4'000'000'000, 0, 1'000'000'000'000'000,
+              "Bytes that each publisher may keep there; 0: none, the provider then waits. Example: 20000000000"),
 
       list("transform.providers", "",
            "Which raw.<provider> topics to read; empty: those with a [publish.<provider>] section, else all. Example: "
@@ -169,6 +179,7 @@ std::string_view section_help(std::string_view section) {
   if (section == "log") return "What is written to stderr";
   if (section == "status") return "Reports to the process that started this one";
   if (section.starts_with("publish.")) return "What a publisher brings in; `penstock up` starts one each";
+  if (section == "spool") return "Where publishers keep records while the broker is away";
   if (section == "transform") return "From raw.<provider> to md.<kind>";
   if (section == "store") return "From md.<kind> to the tables";
   if (section == "retention") return "How long rows are kept";

@@ -14,6 +14,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto opening_max = 20s;
+/// So long a stream is only not read while the spool has no room: its provider, or the way to it, holds what comes. Then it
+/// is let go: venues cut those who do not answer their pings, after 20 s to a minute, and what they held is lost unseen.
+constexpr auto unread_max = 10s;
 constexpr auto lasted = 1min;            // A connection that held this long begins its backoff anew.
 constexpr int frames_in_a_step = 1'000;  // Then it is another stream's turn.
 
@@ -37,7 +40,7 @@ void StreamConnection::step() {
 }
 
 void StreamConnection::connect(Instant now) {
-  if (now < connect_at_ || !attempts_.allows(1, now)) return;
+  if (now < connect_at_ || publishing_.queue.full_since() || !attempts_.allows(1, now)) return;
   attempts_.take(1, now);
   socket_ = publishing_.client.connect(stream_.url, {});
   open_ = leave_ = refused_ = false;
@@ -104,6 +107,8 @@ void StreamConnection::take(std::string_view frame) {
 }
 
 void StreamConnection::look_after(Instant now) {
+  if (auto const full = publishing_.queue.full_since(); open_ && full && now >= *full + unread_max)
+    return lose("the spool has no room");
   if (leave_) return lose("the provider asked for another connection");
   if (socket_->state() == http::Websocket::State::closed) return lose(socket_->error());
   if (!open_ && now >= began_ + opening_max) return lose("it does not open");
@@ -124,7 +129,7 @@ void StreamConnection::lose(std::string const& why) {
   publishing_.retried(open_ ? "lost" : "connect").Increment();
   log::warning(open_ ? "stream lost" : "stream does not open", {{"why", why}, {"wait_ms", std::to_string(wait.count())}});
   if (!std::exchange(open_, false)) return;
-  auto const cause = refused_ ? GapCause::refused : GapCause::reconnect;
+  auto const cause = publishing_.queue.full_since() ? GapCause::spool_full : refused_ ? GapCause::refused : GapCause::reconnect;
   publishing_.metrics.gaps({{"provider", std::string{publishing_.provider.name()}}, {"cause", std::string{to_text(cause)}}})
       .Increment();
   gap_ = Gap{};

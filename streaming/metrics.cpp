@@ -149,6 +149,8 @@ struct Metrics::Families {
   Family<Gauge>& stale_streams = gauge("penstock_stale_streams", "Streams that are quiet for longer than they should be");
   Family<Gauge>& budget_remaining =
       gauge("penstock_budget_remaining", "What is left of the provider's budget in the running window");
+  Family<Gauge>& spool_records = gauge("penstock_spool_records", "Records on disk that wait for the broker");
+  Family<Gauge>& spool_bytes = gauge("penstock_spool_bytes", "Bytes on disk of the records that wait for the broker");
   Family<Histogram>& batch_seconds = histogram("penstock_batch_seconds", "How long one batch took to become durable");
   Family<Histogram>& hop_seconds =
       histogram("penstock_hop_seconds", "From one station to another: event, received, published, transformed, stored");
@@ -167,6 +169,8 @@ Counter& Metrics::gaps(Labels const& labels) { return add(families_->gaps, label
 Gauge& Metrics::lag_records(Labels const& labels) { return add(families_->lag_records, labels); }
 Gauge& Metrics::stale_streams(Labels const& labels) { return add(families_->stale_streams, labels); }
 Gauge& Metrics::budget_remaining(Labels const& labels) { return add(families_->budget_remaining, labels); }
+Gauge& Metrics::spool_records(Labels const& labels) { return add(families_->spool_records, labels); }
+Gauge& Metrics::spool_bytes(Labels const& labels) { return add(families_->spool_bytes, labels); }
 Histogram& Metrics::batch_seconds(Labels const& labels) { return add(families_->batch_seconds, labels, batch_bounds()); }
 Histogram& Metrics::hop_seconds(Labels const& labels) { return add(families_->hop_seconds, labels, hop_bounds()); }
 

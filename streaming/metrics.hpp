@@ -35,6 +35,8 @@ class Metrics {
   prometheus::Gauge& lag_records(Labels const& labels);        ///< penstock_lag_records
   prometheus::Gauge& stale_streams(Labels const& labels);      ///< penstock_stale_streams
   prometheus::Gauge& budget_remaining(Labels const& labels);   ///< penstock_budget_remaining
+  prometheus::Gauge& spool_records(Labels const& labels);      ///< penstock_spool_records
+  prometheus::Gauge& spool_bytes(Labels const& labels);        ///< penstock_spool_bytes
   prometheus::Histogram& batch_seconds(Labels const& labels);  ///< penstock_batch_seconds
   prometheus::Histogram& hop_seconds(Labels const& labels);    ///< penstock_hop_seconds, labels from, to; signed clocks
 

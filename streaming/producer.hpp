@@ -25,6 +25,8 @@ class Producer {
 
   virtual std::size_t queued_records() const = 0;  ///< not yet acknowledged
   virtual std::int64_t written_total() const = 0;  ///< acknowledged since start
+  /// So many of the records that it took, from the first on, are acknowledged without a hole.
+  virtual std::int64_t settled_total() const = 0;
 };
 
 /// Output and the input it was made from move on together. With transactions: all of it or nothing is seen.

@@ -18,8 +18,14 @@
 namespace penstock {
 namespace {
 
-Fault unusable(std::filesystem::path const& folder, std::string const& why) {
-  return {Fault::Kind::fatal, "cannot keep records in " + folder.string() + ": " + why};
+Fault unusable(std::filesystem::path const& folder, int error) {
+  bool const is_full = error == ENOSPC || error == EDQUOT;
+  return {is_full ? Fault::Kind::transient : Fault::Kind::fatal,
+          "cannot keep records in " + folder.string() + ": " + std::strerror(error)};
+}
+
+Descriptor lock_of(std::filesystem::path const& folder, int flags) {
+  return Descriptor{::open((folder / "lock").c_str(), O_RDWR | O_CLOEXEC | flags, 0600)};
 }
 
 std::uint64_t new_salt() {
@@ -43,17 +49,22 @@ std::vector<SpoolSegmentName> segments_in(std::filesystem::path const& folder) {
 
 std::unique_ptr<Spool> Spool::open(SpoolOptions const& options) try {
   std::filesystem::create_directories(options.folder);
-  Descriptor lock{::open((options.folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
-  if (!lock) throw unusable(options.folder, std::strerror(errno));
+  auto lock = lock_of(options.folder, O_CREAT);
+  if (!lock) throw unusable(options.folder, errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return nullptr;
-    throw unusable(options.folder, std::string{"it cannot be locked: "} + std::strerror(errno));
+    throw unusable(options.folder, errno);
   }
   std::unique_ptr<Spool> spool{new Spool{options, std::move(lock)}};
   spool->recover();
   return spool;
 } catch (std::filesystem::filesystem_error const& error) {
-  throw unusable(options.folder, error.code().message());
+  throw unusable(options.folder, error.code().value());
+}
+
+bool Spool::is_free(std::filesystem::path const& folder) {
+  auto const lock = lock_of(folder, 0);
+  return !lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
 Spool::Spool(SpoolOptions options, Descriptor lock) : options_{std::move(options)}, lock_{std::move(lock)} {}
@@ -94,7 +105,7 @@ Spool::Segment Spool::recovered_last(SpoolSegmentName const& name) const {
   }
   if (size == segment.bytes) return segment;
   if (size > segment.bytes && ::truncate(file.c_str(), static_cast<off_t>(segment.bytes)) != 0)
-    throw unusable(options_.folder, std::strerror(errno));
+    throw unusable(options_.folder, errno);
   log::warning("the end of a spool was damaged and is cut off",
                {{"file", file.string()}, {"records_kept", std::to_string(segment.records)}, {"bytes", std::to_string(size)}});
   return segment;

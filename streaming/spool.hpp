@@ -31,8 +31,11 @@ struct SpoolOptions {
 
 class Spool {
  public:
-  /// nullptr: another process has this folder. Throws a fatal Fault where the folder cannot be used.
+  /// nullptr: another process has this folder. Throws Fault where the folder cannot be used: a transient one where the disk
+  /// is full.
   static std::unique_ptr<Spool> open(SpoolOptions const& options);
+  /// False where a process has this folder now.
+  static bool is_free(std::filesystem::path const& folder);
 
   /// Puts the record behind all others. An error says why there is no room: the limit is reached, or the disk takes no more
   /// (full, over quota, broken); the record is then not in the spool, and asking again later is fine.

@@ -315,6 +315,7 @@ class FakeProducer final : public Producer {
   }
   std::size_t queued_records() const override { return records.size() - acknowledged; }
   std::int64_t written_total() const override { return static_cast<std::int64_t>(acknowledged); }
+  std::int64_t settled_total() const override { return static_cast<std::int64_t>(acknowledged); }
 
  private:
   static void throw_next(std::deque<Fault>& faults) {

@@ -4,6 +4,7 @@
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
+#include "agents/spool_folder.hpp"
 #include "agents/subscription.hpp"
 #include "agents/topic_plan.hpp"
 #include "schemas/texts.hpp"
@@ -78,6 +79,7 @@ void check_configuration(Config const& config, std::vector<Finding>& findings) {
     return counted(sections.size(), "section");
   }));
   for (auto const& name : sections) findings.push_back(finding("publish." + name, [&] { return check_publisher(config, name); }));
+  findings.push_back(finding("spool", [&] { return check_spool(config); }));
 }
 
 void check_broker(Config const& config, std::vector<Finding>& findings) {
@@ -156,7 +158,7 @@ std::string findings_json(std::vector<Finding> const& findings) {
 Command const check_command{
     .name = "check",
     .summary = "Look whether everything is there: configuration, broker, topics, database, schema; and say what to do",
-    .sections = {"", "kafka", "database", "publish.*"},
+    .sections = {"", "kafka", "database", "publish.*", "spool"},
     .flags = {{.name = "json", .help = "One JSON object instead of lines"}},
     .example = "penstock check --config penstock.toml    one line each, ok or FAILED and what to do; exit 1 when one failed",
     .run = run,

@@ -4,9 +4,15 @@
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
+#include "agents/spool_folder.hpp"
 #include "agents/status.hpp"
 #include "agents/subscription.hpp"
+#include "streaming/fault.hpp"
 #include "streaming/kafka/kafka.hpp"
+
+#include <future>
+#include <optional>
+#include <thread>
 
 namespace penstock {
 namespace {
@@ -16,23 +22,62 @@ using namespace std::chrono_literals;
 /// How far md.gaps is read back for lost connections that nobody told to be back.
 constexpr auto gaps_from = 24h * 7;
 
+/// Made in a thread of its own, which waits for the broker without end: the publisher has a spool and does not.
+class Follower {
+ public:
+  explicit Follower(kafka::Connection connection)
+      : thread_{[connection = std::move(connection), made = std::move(promise_)](std::stop_token const& stop) mutable {
+          try {
+            made.set_value(follow(connection, stop));
+          } catch (...) {
+            made.set_exception(std::current_exception());
+          }
+        }} {}
+
+  /// nullptr: not yet. Throws the Fault that waiting cannot help.
+  Consumer* get() {
+    if (made_.valid() && made_.wait_for(0s) == std::future_status::ready) consumer_ = made_.get();
+    return consumer_.get();
+  }
+
+ private:
+  static std::unique_ptr<Consumer> follow(kafka::Connection const& connection, std::stop_token const& stop) {
+    while (wait_for_broker(connection, stop, 0s)) try {
+        return kafka::make_follower(connection, {"md.gaps"}, {.from_time = system_clock().now() - gaps_from});
+      } catch (Fault const& fault) {
+        if (fault.kind() != Fault::Kind::transient) throw;
+      }
+    return nullptr;
+  }
+
+  std::promise<std::unique_ptr<Consumer>> promise_;
+  std::future<std::unique_ptr<Consumer>> made_ = promise_.get_future();
+  std::unique_ptr<Consumer> consumer_;
+  std::jthread thread_;
+};
+
 int run(Invocation const& invocation) {
   auto const& config = invocation.config;
   auto const& provider = provider_named(invocation.arguments.at(0));
   auto const subscription = subscription_of(provider, config);
   auto const name = std::string{provider.name()};
   auto const kafka = connection_of(config);
-  kafka::ProducerOptions const producing{.pacing = {.bytes_max = static_cast<std::size_t>(config.integer("kafka.pace_bytes_max")),
+  auto const spool = open_spool(config, name);
+  kafka::ProducerOptions const producing{.queue_bytes_max = 8 << 20,  // As much again is kept for the spool.
+                                         .pacing = {.bytes_max = static_cast<std::size_t>(config.integer("kafka.pace_bytes_max")),
                                                     .readers = {{"raw." + name, config.text("transform.group")}}}};
 
   Metrics metrics{"publish"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
-  if (!wait_for_broker(kafka, invocation.stop)) return stopped_as_asked;
+  if (!spool && !wait_for_broker(kafka, invocation.stop, config.milliseconds("kafka.wait_ms_max"))) return stopped_as_asked;
   auto const client = http::make_client(config.text(publish_key(provider, "ca_file")));
   auto const producer = kafka::make_producer(kafka, producing);
-  auto const gaps = kafka::make_follower(kafka, {"md.gaps"}, {.from_time = system_clock().now() - gaps_from});
-  run_publish(provider, subscription, {.publisher = agent_instance("publish-" + name)}, *client, *producer, *gaps, system_clock(),
-              metrics, invocation.stop);
+  Follower gaps{kafka};
+  PublishOptions options{.publisher = agent_instance("publish-" + name)};
+  if (spool) options.flush_max = 1s;
+  run_publish(
+      provider, subscription, options, *client, *producer, spool.get(), [&] { return gaps.get(); }, system_clock(), metrics,
+      invocation.stop);
   return stopped_as_asked;
 }
 
@@ -44,7 +89,7 @@ Command const publish_command{
     .arguments = "PROVIDER",
     .arguments_least = 1,
     .arguments_most = 1,
-    .sections = {"publish.*", "kafka", "status"},
+    .sections = {"publish.*", "kafka", "spool", "status"},
     .flags = {},
     .example = "penstock publish binance --symbols BTC/USDT,ETH/USDT --channels trade,depth   trades and books of two symbols",
     .run = run,

@@ -4,7 +4,9 @@
 #include "schemas/texts.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/topics.hpp"
+#include "streaming/log.hpp"
 #include "streaming/postgres/migrations.hpp"
+#include "streaming/time.hpp"
 
 namespace penstock {
 
@@ -12,16 +14,27 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 constexpr std::chrono::seconds piece{2};  // A stop is noticed between two pieces.
+constexpr std::chrono::milliseconds pause{200};
+constexpr std::chrono::seconds tell_again{30};
 
 }  // namespace
 
-bool wait_for_broker(kafka::Connection const& connection, std::stop_token const& stop, std::chrono::seconds limit) {
+bool wait_for_broker(kafka::Connection const& connection, std::stop_token const& stop, std::chrono::milliseconds limit) {
   auto const until = Steady::now() + limit;
+  Steady::time_point told{};
   while (!stop.stop_requested()) try {
       kafka::check_reachable(connection, piece);
+      if (told != Steady::time_point{}) log::info("the broker is there");
       return true;
-    } catch (Fault const&) {
-      if (!stop.stop_requested() && Steady::now() >= until) throw;
+    } catch (Fault const& fault) {
+      if (stop.stop_requested()) break;
+      auto const now = Steady::now();
+      if (limit > std::chrono::milliseconds::zero() && now >= until) throw;
+      if (limit == std::chrono::milliseconds::zero() && now >= told + tell_again) {
+        log::warning("the broker is away; it is waited for", {{"error", fault.what()}});
+        told = now;
+      }
+      system_clock().sleep(pause, stop);
     }
   return false;
 }

@@ -12,9 +12,8 @@
 namespace penstock {
 
 /// False where it was asked to stop while it waited. Throws Fault that says which setting to change when no broker
-/// answered within `limit`.
-bool wait_for_broker(kafka::Connection const& connection, std::stop_token const& stop,
-                     std::chrono::seconds limit = std::chrono::seconds{10});
+/// answered within `limit`; 0: waits without end, and logs now and then that it does.
+bool wait_for_broker(kafka::Connection const& connection, std::stop_token const& stop, std::chrono::milliseconds limit);
 
 /// Throws Fault or UsageError that says which setting to change.
 std::unique_ptr<postgres::Connection> open_database(Config const& config, std::stop_token const& stop);

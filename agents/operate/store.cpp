@@ -51,7 +51,7 @@ int run(Invocation const& invocation) {
 
   Metrics metrics{"store"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
-  if (!wait_for_broker(kafka, invocation.stop)) return stopped_as_asked;
+  if (!wait_for_broker(kafka, invocation.stop, config.milliseconds("kafka.wait_ms_max"))) return stopped_as_asked;
   look_at_database(config, invocation.stop);
   Retention const retention{database_of(config), retention_of(config, kinds)};
   keep_place(invocation.stop, [&] {

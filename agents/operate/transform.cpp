@@ -52,7 +52,7 @@ int run(Invocation const& invocation) {
 
   Metrics metrics{"transform"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
-  if (!wait_for_broker(kafka, invocation.stop)) return stopped_as_asked;
+  if (!wait_for_broker(kafka, invocation.stop, config.milliseconds("kafka.wait_ms_max"))) return stopped_as_asked;
   keep_place(invocation.stop, [&] {
     auto const known = kafka::make_follower(kafka, knowledge_topics(), {});
     auto const exchange = kafka::make_exchange(kafka, {.transactional_id = instance.text(),

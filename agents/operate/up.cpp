@@ -238,6 +238,7 @@ std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options)
     shared.insert(shared.end(), {"--kafka-brokers", options.embedded_brokers, "--kafka-transactions=false",
                                  "--kafka-pace-bytes-max=" + std::string{embedded_pace_bytes_max}});
   shared.push_back("--status-fd=" + std::to_string(Supervisor::status_descriptor));
+  shared.emplace_back("--kafka-wait-ms-max=0");  // An outage is no crash loop.
   std::map<std::string, std::string> variables;
   for (auto const& [key, text] : config.flags()) variables[variable_name(key)] = text;
   if (!options.embedded_group.empty()) variables[variable_name("store.group")] = options.embedded_group;
@@ -252,7 +253,12 @@ std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options)
   if (!options.without.contains("store")) add("store", stores, {"store"});
   if (!options.without.contains("transform")) add("transform", transformers, {"transform"});
   if (!options.without.contains("publish")) {
-    for (auto const& provider : config.sections("publish")) add("publish " + provider, publishers, {"publish", provider});
+    for (auto const& provider : config.sections("publish")) {
+      std::vector<std::string> words{"publish", provider};
+      // Its broker ends with it, and with what it held.
+      if (!options.embedded_brokers.empty()) words.emplace_back("--spool-bytes-max=0");
+      add("publish " + provider, publishers, std::move(words));
+    }
     if (config.sections("publish").empty())
       throw UsageError{(config.file().empty() ? std::string{"there is no penstock.toml here"}
                                               : config.file() + " has no [publish.PROVIDER] section") +
@@ -265,7 +271,7 @@ std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options)
 Command const up_command{
     .name = "up",
     .summary = "Start all agents of penstock.toml and keep them running",
-    .sections = {"", "kafka", "database", "transform", "store", "publish.*", "retention"},
+    .sections = {"", "kafka", "database", "transform", "store", "publish.*", "spool", "retention"},
     .flags = {{.name = "embedded",
                .help = "Run a broker in this process, for trying out: in memory, about 5 MB a partition, no transactions; "
                        "applies the database migrations, too"},

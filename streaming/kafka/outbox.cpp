@@ -94,8 +94,8 @@ bool Outbox::offer(std::string_view name, Record const& record) {
                                      part(RD_KAFKA_VTYPE_HEADERS),  bytes_part(RD_KAFKA_VTYPE_KEY, record.key)};
   parts[0].u.rkt = topic(name);
   parts[2].u.i = RD_KAFKA_MSG_F_COPY;
-  // A number, not an address: what delivered() takes off again.
-  parts[3].u.ptr = reinterpret_cast<void*>(bytes);  // NOLINT(performance-no-int-to-ptr)
+  // A number, not an address: which one this is.
+  parts[3].u.ptr = reinterpret_cast<void*>(offered_total_);  // NOLINT(performance-no-int-to-ptr)
   parts[4].u.headers = headers.get();
   auto const count = record.key.empty() ? parts.size() - 1 : parts.size();
   if (KafkaError const error{rd_kafka_produceva(client_.get(), parts.data(), count)}; error) {
@@ -104,6 +104,7 @@ bool Outbox::offer(std::string_view name, Record const& record) {
     throw fault_of(code, "cannot write to topic " + Topic{name});
   }
   static_cast<void>(headers.release());  // Taken over with the record.
+  on_their_way_.push_back(bytes);
   ++offered_total_;
   ++queued_records_;
   queued_bytes_ += bytes;
@@ -116,9 +117,8 @@ void Outbox::on_delivery(rd_kafka_t* /*client*/, rd_kafka_message_t const* messa
 }
 
 void Outbox::delivered(rd_kafka_message_t const& message) {
-  auto const bytes = reinterpret_cast<std::size_t>(message._private);
-  --queued_records_;
-  queued_bytes_ -= bytes;
+  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) all_written_ = false;
+  auto const bytes = take_off(reinterpret_cast<std::int64_t>(message._private));
   auto const purged = message.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
   std::string_view const name = rd_kafka_topic_name(message.rkt);
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -128,6 +128,17 @@ void Outbox::delivered(rd_kafka_message_t const& message) {
   }
   if (pacer_.paces()) pacer_.failed(name, bytes);
   if (!purged && !failed_) failed_.emplace(fault_of(message.err, "cannot write to topic " + Topic{name}));
+}
+
+/// Its bytes. Partitions answer in any order, so some after it may be off already, and some before it not yet.
+std::size_t Outbox::take_off(std::int64_t number) {
+  auto const first = offered_total_ - std::ssize(on_their_way_);
+  auto const bytes = std::exchange(on_their_way_[static_cast<std::size_t>(number - first)], 0);
+  --queued_records_;
+  queued_bytes_ -= bytes;
+  while (!on_their_way_.empty() && on_their_way_.front() == 0) on_their_way_.pop_front();
+  if (all_written_) settled_total_ = offered_total_ - std::ssize(on_their_way_);
+  return bytes;
 }
 
 void Outbox::serve(std::chrono::milliseconds wait) {

@@ -5,6 +5,8 @@
 #include "streaming/kafka/client.hpp"
 #include "streaming/kafka/pacing.hpp"
 
+#include <deque>
+
 namespace penstock::kafka {
 
 class Outbox : private Trouble {
@@ -37,11 +39,14 @@ class Outbox : private Trouble {
   std::size_t queued_records() const { return queued_records_; }
   std::int64_t offered_total() const { return offered_total_; }  ///< taken
   std::int64_t written_total() const { return written_total_; }  ///< acknowledged
+  /// Acknowledged, from the first one taken up to the first that is not.
+  std::int64_t settled_total() const { return settled_total_; }
   std::string const& last_error() const { return Trouble::last_error; }
 
  private:
   static void on_delivery(rd_kafka_t*, rd_kafka_message_t const* message, void* opaque);
   void delivered(rd_kafka_message_t const& message);
+  std::size_t take_off(std::int64_t number);
   rd_kafka_topic_t* topic(std::string_view name);
 
   // Set once.
@@ -55,7 +60,10 @@ class Outbox : private Trouble {
   std::size_t queued_bytes_ = 0;
   std::int64_t offered_total_ = 0;
   std::int64_t written_total_ = 0;
-  std::optional<Fault> failed_;  ///< the first record that could not be delivered
+  std::int64_t settled_total_ = 0;
+  std::deque<std::size_t> on_their_way_;  ///< bytes of the last records taken; 0: nothing more is to come for it
+  bool all_written_ = true;               ///< none failed or was dropped
+  std::optional<Fault> failed_;           ///< the first record that could not be delivered
 };
 
 }  // namespace penstock::kafka

@@ -26,6 +26,7 @@ class KafkaProducer final : public Producer {
 
   std::size_t queued_records() const override { return outbox_.queued_records(); }
   std::int64_t written_total() const override { return outbox_.written_total(); }
+  std::int64_t settled_total() const override { return outbox_.settled_total(); }
 
  private:
   // What can be tried again librdkafka does without end; a record that failed is gone, and asking again would not bring it back.

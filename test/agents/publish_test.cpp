@@ -1,11 +1,16 @@
 #include "agents/publish.hpp"
 
+#include "agents/publish_queue.hpp"
 #include "streaming/fault.hpp"
 #include "test/fakes.hpp"
 
 #include <doctest/doctest.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
 
 namespace penstock::test {
 namespace {
@@ -88,6 +93,7 @@ struct World {
   Subscription subscription{.symbols = {"BTC/USDT"}, .channels = {"trade"}};
   Metrics metrics{"publish"};
   std::stop_source stop;
+  std::unique_ptr<Spool> spool;
 
   World() {
     gaps.append(partition_of("md.gaps"), {});  // Not a gap: it is passed over.
@@ -96,7 +102,9 @@ struct World {
 
   void run(Duration time) {
     clock.at(time, [this] { stop.request_stop(); });
-    run_publish(provider, subscription, {.publisher = "host/1"}, client, producer, gaps, clock, metrics, stop.get_token());
+    run_publish(
+        provider, subscription, {.publisher = "host/1"}, client, producer, spool.get(), [this] { return &gaps; }, clock, metrics,
+        stop.get_token());
   }
   void at(Duration time, std::function<void()> action) { clock.at(time, std::move(action)); }
   void tell(Gap const& gap) {
@@ -615,6 +623,239 @@ TEST_CASE("publish: stopping while the broker is away ends within the limit and 
     CHECK(world.clock.elapsed() >= 5s);
     CHECK(world.clock.elapsed() < 6s);
   }
+}
+
+namespace {
+
+/// A world with a spool: the broker is away while `hold` is set.
+struct SpoolWorld : World {
+  std::filesystem::path folder = [] {
+    auto pattern = (std::filesystem::temp_directory_path() / "penstock-publish-XXXXXX").string();
+    return std::filesystem::path{::mkdtemp(pattern.data())};
+  }();
+
+  explicit SpoolWorld(std::uint64_t bytes_max = 1 << 30) { spool = open(bytes_max); }
+  ~SpoolWorld() {
+    spool.reset();
+    std::filesystem::remove_all(folder);
+  }
+  std::unique_ptr<Spool> open(std::uint64_t bytes_max = 1 << 30) const {
+    return Spool::open({.folder = folder, .bytes_max = bytes_max, .segment_bytes_max = 4'000});
+  }
+  /// What the next process would find.
+  std::vector<std::string> left() {
+    spool.reset();
+    auto const found = open();
+    std::vector<std::string> values;
+    for (; found->next(); found->pass()) values.push_back(found->next()->record.value);
+    return values;
+  }
+  double depth() { return metrics.spool_records({{"provider", "venue"}}).Value(); }
+  void frames(std::vector<std::string> const& values) {
+    connection(client.connections.size() - 1).frames = {values.begin(), values.end()};
+  }
+};
+
+std::vector<std::string> numbered(int from, int to) {
+  std::vector<std::string> values;
+  for (int number = from; number < to; ++number) values.push_back("frame " + std::to_string(number));
+  return values;
+}
+
+std::vector<Gap> gaps_in(World const& world) {
+  std::vector<Gap> gaps;
+  for (auto const& [topic, record] : world.producer.of("md.gaps"))
+    gaps.push_back(std::get<Gap>(*parse_record("gaps", record.value)));
+  return gaps;
+}
+
+}  // namespace
+
+TEST_CASE("publish: while the broker takes, nothing goes to the spool") {
+  SpoolWorld world;
+  for (int second = 1; second < 60; ++second) world.at(second * 1s, [&, second] { world.frames(numbered(second, second + 1)); });
+  world.run(60s);
+  CHECK(world.raw() == numbered(1, 60));
+  CHECK(world.depth() == 0);
+  CHECK(std::ranges::distance(std::filesystem::directory_iterator{world.folder}) == 1);  // The lock.
+}
+
+TEST_CASE("publish: while the broker is away all goes to the spool, and after it in order, once, to the broker") {
+  SpoolWorld world;
+  world.at(1s, [&] { world.frames(numbered(0, 3)); });
+  world.at(2s, [&] {
+    world.producer.hold = true;
+    world.frames(numbered(3, 6));  // With the producer when the broker goes away.
+  });
+  world.at(4s, [&] {
+    CHECK(world.depth() == 3);
+    world.producer.full = true;
+    world.frames(numbered(6, 100));
+  });
+  world.at(30s, [&] {
+    CHECK(world.connection().frames.empty());  // The provider does not wait.
+    CHECK(world.client.reads.back());
+    CHECK(world.depth() == 97);
+    world.producer.hold = world.producer.full = false;
+    world.frames(numbered(100, 110));
+  });
+  world.at(31s, [&] {
+    CHECK(world.depth() == 0);
+    world.frames(numbered(110, 120));
+  });
+  world.run(32s);
+  CHECK(world.raw() == numbered(0, 120));
+  CHECK(world.left().empty());
+}
+
+TEST_CASE("publish: a record that came while the spool is sent goes behind it") {
+  SpoolWorld world;
+  world.at(1s, [&] {
+    world.producer.hold = true;
+    world.frames(numbered(0, 1));
+  });
+  world.at(3s, [&] {
+    world.producer.full = true;
+    world.frames(numbered(1, 50));
+  });
+  world.at(4s, [&] { world.producer.full = false; });  // Takes, and acknowledges nothing yet.
+  world.at(5s, [&] { world.frames(numbered(50, 60)); });
+  world.at(6s, [&] { CHECK(world.depth() == 60); });
+  world.at(7s, [&] { world.producer.hold = false; });
+  world.at(8s, [&] { world.frames(numbered(60, 70)); });
+  world.run(9s);
+  CHECK(world.raw() == numbered(0, 70));
+  CHECK(world.depth() == 0);
+}
+
+TEST_CASE("publish: what an earlier publisher left in the spool goes first") {
+  SpoolWorld world;
+  for (auto const& value : numbered(0, 30))
+    REQUIRE(world.spool->append("raw.venue", {.key = "BTCUSDT", .value = value, .headers = {}}));
+  world.client.on_connect = [&](FakeConnection& connection) {
+    connection.state = http::Websocket::State::open;
+    for (auto const& value : numbered(30, 40)) connection.frames.push_back(value);
+  };
+  world.run(2s);
+  CHECK(world.raw() == numbered(0, 40));
+  CHECK(world.left().empty());
+}
+
+TEST_CASE("publish: started while the broker is away, it opens its streams as soon as its catalogue is in the spool") {
+  SpoolWorld world;
+  world.provider.polls_wanted = {poll_of("catalogue", 1h, true)};
+  world.producer.hold = true;
+  world.at(5s, [&] {
+    REQUIRE(world.client.connections.size() == 1);
+    world.frames(numbered(0, 5));
+  });
+  world.run(6s);
+  CHECK(world.client.connect_times[0] >= PublishQueue::away_after);
+  auto expected = numbered(0, 5);
+  expected.insert(expected.begin(), "{}");
+  CHECK(world.left() == expected);
+}
+
+TEST_CASE("publish: stopped while the broker is away, all that it did not take is in the spool, in order and at once") {
+  for (bool const seen : {false, true}) {
+    CAPTURE(seen);
+    SpoolWorld world;
+    world.at(1s, [&] { world.frames(numbered(0, 3)); });
+    world.at(2s, [&] {
+      world.producer.hold = true;
+      world.frames(numbered(3, 30));
+    });
+    if (seen) world.at(4s, [&] { world.frames(numbered(30, 40)); });
+    world.run(seen ? Duration{5s} : Duration{2100ms});
+    CHECK(world.trace.ordered("close ws://venue/stream", "flush") == !seen);
+    CHECK(world.clock.elapsed() < (seen ? 5200ms : 5600ms));
+    CHECK(world.left() == numbered(3, seen ? 40 : 30));
+  }
+}
+
+TEST_CASE("publish: a broker that is away again before the spool is empty changes nothing in the order") {
+  SpoolWorld world;
+  int sent = 0;
+  for (int step = 0; step < 200; ++step)
+    world.at(1s + step * 300ms, [&, step] {
+      world.producer.hold = step % 50 >= 10 && step % 50 < 40;
+      world.producer.full = step % 20 >= 15;
+      auto& frames = world.connection().frames;
+      for (auto const& value : numbered(sent, sent + 7)) frames.push_back(value);
+      sent += 7;
+    });
+  world.at(62s, [&] { world.producer.hold = world.producer.full = false; });
+  world.run(70s);
+  CHECK(world.raw() == numbered(0, sent));
+  CHECK(world.client.connections.size() == 1);
+  CHECK(world.left().empty());
+}
+
+TEST_CASE("publish: a spool that is full makes polls wait, and a stream is let go, which is a gap until there is room again") {
+  SpoolWorld world{10'000};
+  world.provider.polls_wanted = {poll_of("prices", 1s)};
+  world.at(1500ms, [&] {
+    world.producer.hold = true;
+    world.frames(numbered(0, 1));
+  });
+  world.at(2500ms, [&] {
+    world.producer.full = true;
+    world.frames(numbered(1, 1'000));
+  });
+  std::size_t requests = 0;
+  world.at(10s, [&] {
+    CHECK(world.connection().received > 10);
+    CHECK(world.connection().received < 100);
+    CHECK(world.client.connections.size() == 1);  // It waits for a while.
+    requests = world.client.requests.size();
+  });
+  world.at(60s, [&] {
+    CHECK(world.connection().state == http::Websocket::State::closed);
+    CHECK(world.client.connections.size() == 1);
+    CHECK(world.client.requests.size() == requests);
+    CHECK(gaps_in(world).empty());
+    world.producer.hold = world.producer.full = false;
+  });
+  world.at(62s, [&] {
+    REQUIRE(world.client.connections.size() == 2);
+    world.frames({"after"});
+  });
+  world.run(63s);
+  auto const received = static_cast<int>(world.connection().received);
+  auto expected = numbered(0, received);
+  expected.emplace_back("after");
+  auto values = world.raw();
+  std::erase(values, "{}");
+  CHECK(values == expected);
+  auto const gaps = gaps_in(world);
+  REQUIRE(gaps.size() == 2);
+  for (auto const& gap : gaps) {
+    CHECK(gap.symbol == "*");
+    CHECK(gap.channel == "*");
+    CHECK(gap.cause == GapCause::spool_full);
+    CHECK(gap.from_time == gaps[0].from_time);
+  }
+  CHECK(gaps[0].state == GapState::open);
+  CHECK(gaps[1].state == GapState::filled);
+  CHECK(gaps[0].from_time < *parse_time("2026-01-02T03:04:10Z"));
+  CHECK(gaps[1].to_time >= *parse_time("2026-01-02T03:05:05Z"));
+  CHECK(world.metrics.gaps({{"provider", "venue"}, {"cause", "spool-full"}}).Value() == 1);
+}
+
+TEST_CASE("publish: stopped while broker and spool take nothing, it says what is lost") {
+  SpoolWorld world{5'000};
+  world.at(1s, [&] {
+    world.producer.hold = true;
+    world.frames(numbered(0, 1));
+  });
+  world.at(2s, [&] {
+    world.producer.full = true;
+    world.frames(numbered(1, 1'000));
+  });
+  CHECK_THROWS_AS(world.run(5s), Fault);
+  auto const left = world.left();
+  CHECK(left.size() > 5);
+  CHECK(left == numbered(0, static_cast<int>(left.size())));
 }
 
 }  // namespace penstock::test

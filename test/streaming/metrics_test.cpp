@@ -22,13 +22,16 @@ TEST_CASE("metrics: the names are those that dashboards and alerts rely on") {
   for (auto add : {&Metrics::received, &Metrics::written, &Metrics::duplicate, &Metrics::ignored, &Metrics::dead,
                    &Metrics::retried, &Metrics::gaps})
     (full.*add)({}).Increment();
-  for (auto add : {&Metrics::lag_records, &Metrics::stale_streams, &Metrics::budget_remaining}) (full.*add)({}).Set(1);
+  for (auto add : {&Metrics::lag_records, &Metrics::stale_streams, &Metrics::budget_remaining, &Metrics::spool_records,
+                   &Metrics::spool_bytes})
+    (full.*add)({}).Set(1);
   for (auto add : {&Metrics::batch_seconds, &Metrics::hop_seconds}) (full.*add)({}).Observe(1);
   for (auto const& family : full.registry()->Collect()) names.insert(family.name);
   CHECK(names == std::set<std::string>{"penstock_received_total", "penstock_written_total", "penstock_duplicate_total",
                                        "penstock_ignored_total", "penstock_dead_total", "penstock_retried_total",
                                        "penstock_gaps_total", "penstock_lag_records", "penstock_stale_streams",
-                                       "penstock_budget_remaining", "penstock_batch_seconds", "penstock_hop_seconds"});
+                                       "penstock_budget_remaining", "penstock_spool_records", "penstock_spool_bytes",
+                                       "penstock_batch_seconds", "penstock_hop_seconds"});
 }
 
 TEST_CASE("metrics: a symbol as a label is a bug") {
