@@ -48,7 +48,8 @@ int fail(std::string const& who, std::string_view what, Exit code) {
 }  // namespace
 
 int main(int count, char** words) {
-  std::signal(SIGPIPE, SIG_IGN);  // A reader that went away is an error of the write, not the end of this process.
+  // A reader that went away, or a file that may not grow, is an error of the write, not the end of this process.
+  for (int const signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
   std::string who = "penstock";
   try {
     auto const commands = all_commands();

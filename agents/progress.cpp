@@ -103,6 +103,7 @@ void Progress::update(std::vector<AgentReport> const& reports, Instant now) {
     if (running) totals_.rss_bytes += status.rss_bytes;
     for (auto const& metric : status.metrics) {
       if (running && metric.name == "penstock_lag_records") totals_.lag_records += metric.value;
+      if (running && metric.name == "penstock_spool_records") totals_.spool_records += metric.value;
       if (metric.name == "penstock_dead_total") dead_[{report.name, metric.labels}].see(metric.value);
       if (metric.name == "penstock_written_total" && first_word(report.name) == station)
         written_[{report.name, metric.topic}].see(metric.value);
@@ -121,7 +122,8 @@ void Progress::update(std::vector<AgentReport> const& reports, Instant now) {
 }
 
 bool Progress::idle_for(std::chrono::milliseconds how_long, Instant now) const {
-  return complete_ && sum(totals_.written) > 0 && totals_.lag_records == 0 && now - changed_at_ >= how_long;
+  return complete_ && sum(totals_.written) > 0 && totals_.lag_records == 0 && totals_.spool_records == 0 &&
+         now - changed_at_ >= how_long;
 }
 
 std::string Progress::line(Instant now) const {
@@ -129,8 +131,10 @@ std::string Progress::line(Instant now) const {
   for (auto const& [topic, rate] : totals_.per_second)
     out += "  " + (topic.starts_with("md.") ? topic.substr(3) : topic) + ' ' + grouped(rate) + "/s";
   if (totals_.per_second.empty()) out += "  nothing written yet";
-  return out + "  lag " + grouped(totals_.lag_records) + "  dead " + grouped(totals_.dead) + "  restarts " +
-         std::to_string(totals_.restarts) + "  " + grouped(totals_.rss_bytes / (1 << 20)) + " MB";
+  out += "  lag " + grouped(totals_.lag_records);
+  if (totals_.spool_records > 0) out += "  spool " + grouped(totals_.spool_records);
+  return out + "  dead " + grouped(totals_.dead) + "  restarts " + std::to_string(totals_.restarts) + "  " +
+         grouped(totals_.rss_bytes / (1 << 20)) + " MB";
 }
 
 std::string Progress::json(std::vector<AgentReport> const& reports, Instant now) const {
@@ -147,8 +151,9 @@ std::string Progress::json(std::vector<AgentReport> const& reports, Instant now)
   append_object(out, totals_.written);
   out += ",\"per_second\":";
   append_object(out, totals_.per_second);
-  return out + ",\"lag_records\":" + whole(totals_.lag_records) + ",\"dead\":" + whole(totals_.dead) +
-         ",\"restarts\":" + std::to_string(totals_.restarts) + ",\"rss_bytes\":" + whole(totals_.rss_bytes) + '}';
+  return out + ",\"lag_records\":" + whole(totals_.lag_records) + ",\"spool_records\":" + whole(totals_.spool_records) +
+         ",\"dead\":" + whole(totals_.dead) + ",\"restarts\":" + std::to_string(totals_.restarts) +
+         ",\"rss_bytes\":" + whole(totals_.rss_bytes) + '}';
 }
 
 }  // namespace penstock

@@ -26,6 +26,7 @@ struct Totals {
                                              ///< one, else the transformers', else the publishers'
   std::map<std::string, double> per_second;  ///< of the same, between the last two updates
   double lag_records = 0;                    ///< of all agents
+  double spool_records = 0;                  ///< on disk, until the broker takes them
   double dead = 0;                           ///< dead letters since the start, over restarts
   int restarts = 0;
   double rss_bytes = 0;
@@ -40,13 +41,14 @@ class Progress {
   void update(std::vector<AgentReport> const& reports, Instant now);
   Totals const& totals() const { return totals_; }
 
-  /// True when something was written, all agents run and report, the lag is 0 and nothing more was written for so long.
+  /// True when something was written, all agents run and report, lag and spools are empty, and nothing more was written for so
+  /// long.
   bool idle_for(std::chrono::milliseconds how_long, Instant now) const;
 
-  /// "12 s  trades 1,234/s  books 80/s  lag 12  dead 0  restarts 0  87 MB".
+  /// "12 s  trades 1,234/s  books 80/s  lag 12  dead 0  restarts 0  87 MB"; "spool 4,711" after the lag where there is one.
   std::string line(Instant now) const;
   /// {"running_seconds":…,"agents":[{"name":…,"state":…,"pid":…,"restarts":…,"status":{…}}],
-  ///  "written":{"md.trades":…},"per_second":{…},"lag_records":…,"dead":…,"restarts":…,"rss_bytes":…}
+  ///  "written":{"md.trades":…},"per_second":{…},"lag_records":…,"spool_records":…,"dead":…,"restarts":…,"rss_bytes":…}
   std::string json(std::vector<AgentReport> const& reports, Instant now) const;
 
  private:

@@ -64,7 +64,7 @@ std::vector<std::string> environment_with(std::map<std::string, std::string> con
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::signal(SIGPIPE, SIG_DFL);
+  for (int const signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_DFL);
   auto const nothing = ::open("/dev/null", O_RDONLY);
   // A pipe end may itself sit on a number that is needed: move both away first.
   auto const errors_moved = ::fcntl(errors, F_DUPFD, 10), status_moved = ::fcntl(status, F_DUPFD, 10);

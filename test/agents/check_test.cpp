@@ -41,7 +41,8 @@ Answer check(std::string const& toml, bool json = false) {
 
 // Port 9 of this machine: nobody listens there.
 constexpr auto nowhere =
-    "[kafka]\nbrokers = \"127.0.0.1:9\"\n[database]\nurl = \"postgresql://penstock@127.0.0.1:9/penstock\"\n[log]\nlevel = "
+    "[kafka]\nbrokers = \"127.0.0.1:9\"\n[spool]\nfolder = \"/dev/null/spool\"\n[database]\nurl = "
+    "\"postgresql://penstock@127.0.0.1:9/penstock\"\n[log]\nlevel = "
     "\"error\"\n";
 
 }  // namespace
@@ -70,9 +71,10 @@ TEST_CASE("check: it goes on after a failure and shows all") {
   auto const [code, text] =
       check(std::string{nowhere} + "[publish.binance]\nsymbols = [\"NOT A SYMBOL\"]\n[publish.coingecko]\n");
   CHECK(code == gave_up);
-  for (auto const* part : {"ok      configuration", "ok      publishers", "FAILED  publish.binance", "ok      publish.coingecko",
-                           "FAILED  broker 127.0.0.1:9 ", "FAILED  topics", "FAILED  database penstock@127.0.0.1:9/penstock",
-                           "FAILED  timescaledb", "FAILED  migrations"})
+  for (auto const* part :
+       {"ok      configuration", "ok      publishers", "FAILED  publish.binance", "ok      publish.coingecko", "FAILED  spool",
+        "name a folder that can be written in spool.folder", "FAILED  broker 127.0.0.1:9 ", "FAILED  topics",
+        "FAILED  database penstock@127.0.0.1:9/penstock", "FAILED  timescaledb", "FAILED  migrations"})
     CHECK_MESSAGE(text.contains(part), text, "\n lacks: ", std::string{part});
   auto const json = check(nowhere, true);
   CHECK(json.code == gave_up);

@@ -46,6 +46,23 @@ TEST_CASE("progress: what the store wrote counts, its rate is per second, lag an
   CHECK(line.ends_with(" MB"));
 }
 
+TEST_CASE("progress: while records are in a spool it is not idle, and its line says how many") {
+  auto const published = [](double spooled) {
+    Metrics metrics{"publish"};
+    metrics.written({}).Increment(10);
+    metrics.spool_records({{"provider", "binance"}}).Set(spooled);
+    return report("publish binance", metrics.status_line());
+  };
+  Progress progress{t0};
+  progress.update({published(4711)}, t0 + 1s);
+  progress.update({published(4711)}, t0 + 60s);
+  CHECK(progress.line(t0 + 60s).contains("  lag 0  spool 4,711  dead 0  "));
+  CHECK_FALSE(progress.idle_for(10s, t0 + 60s));
+  progress.update({published(0)}, t0 + 61s);
+  CHECK_FALSE(progress.line(t0 + 61s).contains("spool"));
+  CHECK(progress.idle_for(10s, t0 + 61s));
+}
+
 TEST_CASE("progress: a counter that starts again from 0 after a restart goes on") {
   Progress progress{t0};
   progress.update({report("store", status("store", 1000, 0))}, t0 + 1s);
@@ -103,8 +120,8 @@ TEST_CASE("progress: the status file holds every agent's own words, and null for
       "},"));
   CHECK(json.contains("{\"name\":\"transform\",\"state\":\"running\",\"pid\":7,\"restarts\":0,\"status\":null}"));
   CHECK(
-      json.contains("\"written\":{\"md.trades\":1234567},\"per_second\":{\"md.trades\":1234567},\"lag_records\":0,\"dead\":0,"
-                    "\"restarts\":0,\"rss_bytes\":"));
+      json.contains("\"written\":{\"md.trades\":1234567},\"per_second\":{\"md.trades\":1234567},\"lag_records\":0,"
+                    "\"spool_records\":0,\"dead\":0,\"restarts\":0,\"rss_bytes\":"));
   CHECK(progress.line(t0 + 1s).contains("trades 1,234,567/s"));
 }
 

@@ -60,3 +60,70 @@ case_recordings() {
   no_open_gaps
   end
 }
+
+spool_bytes() { cat "$PENSTOCK_SPOOL_FOLDER"/*/*/*.spool 2>/dev/null | wc -c; }
+spool_is_empty() { [ "$(spool_bytes)" -eq 0 ]; }
+spooled() { [ "$(spool_bytes)" -ge "$1" ]; }
+stored_trades() { [ "$(sql 'select count(*) from trades')" -ge "$1" ]; }
+truth_is_stored() { truth_equal "$database" "$dir/truth.jsonl" > /dev/null 2>&1; }
+
+publisher_start() {
+  "$penstock" publish binance --config "$dir/penstock.toml" 2>> "$dir/publish.log" &
+  publisher_pid=$!
+}
+publisher_stop() {
+  local began=$EPOCHREALTIME took
+  kill "$publisher_pid"
+  wait "$publisher_pid" || { printf 'FAILED %s: the publisher did not stop well:\n' "$name"; tail -5 "$dir/publish.log"; failed=1; }
+  took=$(((${EPOCHREALTIME/./} - ${began/./}) / 1000))
+  publisher_pid=
+  [ "$took" -lt 5000 ] || { printf 'FAILED %s: the publisher took %s ms to stop\n' "$name" "$took"; failed=1; }
+}
+
+# The broker is away for 20 s: the publisher goes on with its spool, is ended and started again in the middle of it, the store
+# is killed and waits, and all that was sent lands. A broker of its own: it is killed, and holds nothing of other cases.
+case_broker_away() {
+  [ -n "${PENSTOCK_TEST_BROKERS:-}" ] || { echo "skipped: broker-away: PENSTOCK_TEST_BROKERS is not set, so there is no Kafka"; return 0; }
+  begin broker-away
+  kafka_start "$work/kafka"
+  simulator_start "$dir" binance --port 0 --seed 17 --rate 1000 --length 40s --truth "$dir/truth.jsonl" --symbols BTC,ETH
+  { cat "$dir/urls.toml"
+    printf 'symbols = ["BTC/USDT", "ETH/USDT"]\nchannels = ["trade", "depth"]\n'
+    printf '[kafka]\nbrokers = "%s"\n[database]\nurl = "%s"\n' "$KAFKA_BROKERS" "$database"
+  } > "$dir/penstock.toml"
+  "$penstock" up --without publish --config "$dir/penstock.toml" --status-file "$dir/status.json" > "$dir/up.log" 2>&1 &
+  up_pid=$!
+  wait_until 30 grep -q 'topics applied' "$dir/up.log"
+  publisher_start
+  local market_began=$SECONDS
+  wait_until 30 stored_trades 1000
+
+  kill -9 "$(cat "$work/kafka/pid")"
+  local began=$SECONDS
+  wait_until 15 spooled 500000
+  kill -9 "$(sed -n 's/.*"name":"store","state":"running","pid":\([0-9]*\).*/\1/p' "$dir/status.json")"
+  publisher_stop
+  local left; left=$(spool_bytes)
+  [ "$left" -ge 500000 ] || { printf 'FAILED %s: the publisher left %s bytes in its spool\n' "$name" "$left"; failed=1; }
+  publisher_start
+  wait_until 15 spooled $((2 * left))
+  while [ $((SECONDS - began)) -lt 20 ]; do sleep 0.2; done
+  kafka_start "$work/kafka"
+
+  wait_until 30 spool_is_empty
+  while [ $((SECONDS - market_began)) -lt 43 ]; do sleep 0.2; done
+  wait_until 30 truth_is_stored
+  publisher_stop
+  kill "$up_pid"
+  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
+  up_pid=
+  simulator_stop
+  truth_equal "$database" "$dir/truth.jsonl" || failed=1
+  no_open_gaps
+  equal 'starts of the store' 1 "$(grep -c 'store was killed.*restart_in_ms' "$dir/up.log")"
+  positive 'lines of the store that it waits for the broker' "$(grep -c 'agent=store.*it is waited for' "$dir/up.log")"
+  # Only what came while there was no publisher had to be fetched: of a second or two, not of twenty.
+  local fetched; fetched=$(sql "select coalesce(sum(to_sequence - from_sequence + 1), 0) from gaps where channel = 'trade'")
+  [ "$fetched" -lt 2000 ] || { printf 'FAILED %s: %s trades were not in the spool\n' "$name" "$fetched"; failed=1; }
+  end
+}

@@ -457,3 +457,24 @@ TEST_CASE("topics: the embedded broker lists what was made in it") {
   CHECK(differences[0].kind == TopicDifference::Kind::create);
   CHECK(differences[0].spec.name == "raw.kraken");
 }
+
+TEST_CASE("producer: records count as settled up to the first that is not acknowledged, whatever other partitions answer") {
+  MockCluster cluster;
+  cluster.topic("raw.in", 2);
+  auto const producer = make_producer(cluster.connection(), {});
+  rd_kafka_mock_partition_set_leader(cluster.handle, "raw.in", 1, -1);
+  for (auto const& one : numbered(0, 100)) REQUIRE(producer->produce("raw.in", one));
+  // The other partition is done when nothing more comes.
+  std::int64_t before = -1;
+  REQUIRE(until([&] { return before > 0 && producer->written_total() == before; },
+                [&] {
+                  before = producer->written_total();
+                  producer->poll(500ms);
+                }));
+  CHECK(producer->written_total() > 20);
+  CHECK(producer->written_total() < 80);
+  CHECK(producer->settled_total() < 20);
+  rd_kafka_mock_partition_set_leader(cluster.handle, "raw.in", 1, 1);
+  producer->flush(20s);
+  CHECK(producer->settled_total() == 100);
+}
