@@ -46,6 +46,7 @@ class Follower {
         return kafka::make_follower(connection, {"md.gaps"}, {.from_time = system_clock().now() - gaps_from});
       } catch (Fault const& fault) {
         if (fault.kind() != Fault::Kind::transient) throw;
+        system_clock().sleep(500ms, stop);
       }
     return nullptr;
   }
@@ -63,9 +64,13 @@ int run(Invocation const& invocation) {
   auto const name = std::string{provider.name()};
   auto const kafka = connection_of(config);
   auto const spool = open_spool(config, name);
-  kafka::ProducerOptions const producing{.queue_bytes_max = 8 << 20,  // As much again is kept for the spool.
-                                         .pacing = {.bytes_max = static_cast<std::size_t>(config.integer("kafka.pace_bytes_max")),
-                                                    .readers = {{"raw." + name, config.text("transform.group")}}}};
+  kafka::ProducerOptions producing{.pacing = {.bytes_max = static_cast<std::size_t>(config.integer("kafka.pace_bytes_max")),
+                                              .readers = {{"raw." + name, config.text("transform.group")}}}};
+  PublishOptions options{.publisher = agent_instance("publish-" + name)};
+  if (spool) {
+    producing.queue_bytes_max /= 2;  // What is in it is in memory a second time, for the spool.
+    options.flush_max = 1s;
+  }
 
   Metrics metrics{"publish"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
@@ -73,8 +78,6 @@ int run(Invocation const& invocation) {
   auto const client = http::make_client(config.text(publish_key(provider, "ca_file")));
   auto const producer = kafka::make_producer(kafka, producing);
   Follower gaps{kafka};
-  PublishOptions options{.publisher = agent_instance("publish-" + name)};
-  if (spool) options.flush_max = 1s;
   run_publish(
       provider, subscription, options, *client, *producer, spool.get(), [&] { return gaps.get(); }, system_clock(), metrics,
       invocation.stop);
