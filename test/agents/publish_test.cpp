@@ -94,6 +94,7 @@ struct World {
   Metrics metrics{"publish"};
   std::stop_source stop;
   std::unique_ptr<Spool> spool;
+  PublishOptions options{.publisher = "host/1"};
 
   World() {
     gaps.append(partition_of("md.gaps"), {});  // Not a gap: it is passed over.
@@ -103,7 +104,7 @@ struct World {
   void run(Duration time) {
     clock.at(time, [this] { stop.request_stop(); });
     run_publish(
-        provider, subscription, {.publisher = "host/1"}, client, producer, spool.get(), [this] { return &gaps; }, clock, metrics,
+        provider, subscription, options, client, producer, spool.get(), [this] { return &gaps; }, clock, metrics,
         stop.get_token());
   }
   void at(Duration time, std::function<void()> action) { clock.at(time, std::move(action)); }
@@ -771,6 +772,19 @@ TEST_CASE("publish: stopped while the broker is away, all that it did not take i
     CHECK(world.clock.elapsed() < (seen ? 5200ms : 5600ms));
     CHECK(world.left() == numbered(3, seen ? 40 : 30));
   }
+}
+
+TEST_CASE(
+    "publish: stopped before it is sure that the broker is away, it does not wait longer than it may, and nothing is lost") {
+  SpoolWorld world;
+  world.options.flush_max = 300ms;
+  world.at(1s, [&] {
+    world.producer.hold = true;
+    world.frames(numbered(0, 30));
+  });
+  world.run(1100ms);
+  CHECK(world.clock.elapsed() < 2s);
+  CHECK(world.left() == numbered(0, 30));
 }
 
 TEST_CASE("publish: a broker that is away again before the spool is empty changes nothing in the order") {
