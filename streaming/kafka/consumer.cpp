@@ -465,6 +465,17 @@ std::int64_t KafkaConsumer::lag_records() const {
   return lag;
 }
 
+Offsets KafkaConsumer::positions() const {
+  auto positions = starts_;
+  auto const list = list_of(assigned_);
+  if (rd_kafka_position(client_.get(), list.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return positions;
+  for (int i = 0; i < list->cnt; ++i) {
+    auto& position = positions[partition_of(list->elems[i])];
+    position = std::max(position, Offset{list->elems[i].offset});
+  }
+  return positions;
+}
+
 std::vector<TopicPartition> KafkaConsumer::assigned() const { return {assigned_.begin(), assigned_.end()}; }
 
 void KafkaConsumer::close() {

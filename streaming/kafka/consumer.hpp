@@ -28,6 +28,8 @@ class KafkaConsumer final : public Consumer, private Trouble {
 
   /// All partitions of `topics`, without a group. Throws a fatal Fault for a topic that does not exist.
   void follow(std::vector<Topic> const& topics, FollowOptions const& options);
+  /// Where reading stands: what may be read before it was handed over by poll().
+  Offsets positions() const;
   /// Who we are in the group now, for a transaction.
   KafkaGroup group_metadata() const { return KafkaGroup{rd_kafka_consumer_group_metadata(client_.get())}; }
 
