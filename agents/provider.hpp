@@ -97,6 +97,7 @@ struct RawRecord {
   Origin origin = Origin::live;
   Time received_at{};
   std::int64_t ordinal = 0;  ///< of the frame on its connection, from 0
+  bool replayed = false;     ///< it was a dead letter: long after its time, and some of it may be known already
 };
 
 /// What one raw record holds. Reused from record to record so that memory is, too.

@@ -37,7 +37,9 @@ std::expected<void, Reject> StoreBatch::add(Delivery& delivery) {
   table.ends.push_back(table.rows.size());
   table.deliveries.push_back(deliveries_.size());
   table.partitions.push_back(progress.partition);
-  table.backfill.push_back(delivery.header("origin") == to_text(Origin::backfill));
+  // What was a dead letter may have been sent back twice: a store that dies writes its letters again.
+  bool const replayed = !delivery.header("attempt").empty();
+  table.backfill.push_back(replayed || delivery.header("origin") == to_text(Origin::backfill));
   received_at_.push_back(common_of(*record).received_at);
   deliveries_.push_back(std::move(delivery));
   return {};

@@ -1,6 +1,7 @@
 #include "agents/transform.hpp"
 
 #include "agents/knowledge.hpp"
+#include "agents/raw_record.hpp"
 #include "agents/transform/pipeline.hpp"
 #include "agents/transform_output.hpp"
 #include "streaming/backoff.hpp"
@@ -12,7 +13,6 @@
 #include <prometheus/histogram.h>
 
 #include <algorithm>
-#include <charconv>
 #include <deque>
 #include <exception>
 #include <map>
@@ -60,27 +60,6 @@ struct Share {
   bool waited_in_vain = false;  ///< no second wait
   bool may_wait = false;        ///< as long as the catalogue is not complete
 };
-
-RawRecord raw_record(Delivery const& delivery) {
-  RawRecord raw{.key = delivery.key, .value = delivery.value, .received_at = delivery.timestamp};
-  for (auto const& [name, value] : delivery.headers) {
-    if (name == "channel")
-      raw.channel = value;
-    else if (name == "symbol")
-      raw.symbol = value;
-    else if (name == "request")
-      raw.request = value;
-    else if (name == "received_at")
-      raw.received_at = parse_time(value).value_or(delivery.timestamp);
-    else if (name == "origin")
-      raw.origin = parse_origin(value).value_or(Origin::live);
-    else if (name == "connection")
-      raw.connection = value;
-    else if (name == "ordinal")
-      std::from_chars(value.data(), value.data() + value.size(), raw.ordinal);
-  }
-  return raw;
-}
 
 class Transform {
  public:

@@ -39,6 +39,7 @@ void Ids::see(Trade const& trade, Frame const& frame, Time now, Downstream& out)
     if (connection_ != frame.connection) connection_ = frame.connection;
   } else {
     fill(*id, trade.time, now, out);
+    if (frame.replayed) return;
     answer_least_ = std::min(answer_least_.value_or(*id), *id);
     answer_most_ = std::max(answer_most_.value_or(*id), *id);
   }

@@ -28,7 +28,9 @@ Pipeline::Verdict Pipeline::take(RawRecord const& raw, Offset offset, bool may_w
   if (decoded_.ignored) return Verdict::ignored;
 
   for (auto const& [index, why] : decoded_.rejected) out.reject(index, why);
-  sequence_.begin({raw.channel, raw.connection, raw.origin, raw.received_at, offset}, out);
+  // What is replayed may be older than the window: the store looks whether it has it.
+  auto const origin = raw.replayed ? Origin::backfill : raw.origin;
+  sequence_.begin({raw.channel, raw.connection, origin, raw.received_at, offset, raw.replayed}, out);
   for (auto& item : decoded_.items) {
     if (!find_symbol(item, out)) continue;
     if (auto const why = validate(item.record)) {

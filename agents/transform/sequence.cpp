@@ -29,12 +29,13 @@ void Sequence::see(MarketRecord& record, bool repeated, Downstream& out) {
       {
         auto& ids = series_of(channel_->ids, *trade);
         ids.see(*trade, frame_, now_, out);
-        if (frame_.origin != Origin::live && !std::ranges::contains(ids_touched_, &ids)) ids_touched_.push_back(&ids);
+        if (frame_.origin != Origin::live && !frame_.replayed && !std::ranges::contains(ids_touched_, &ids))
+          ids_touched_.push_back(&ids);
         due_ = std::min(due_, ids.due());
       }
       break;
     case Continuity::Kind::reconnect:
-      if (!trade) break;
+      if (!trade || frame_.replayed) break;
       {
         auto& reconnect = series_of(channel_->reconnects, *trade);
         reconnect.see(*trade, repeated, frame_);

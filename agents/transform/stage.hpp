@@ -18,6 +18,7 @@ struct Frame {
   Origin origin = Origin::live;
   Time received_at{};
   Offset offset{};
+  bool replayed = false;  ///< from the dead letters: out of its time, it says nothing about what is missing
 };
 
 /// Takes what the stages give out. A record that was decoded comes out exactly once: written, dropped or rejected.
