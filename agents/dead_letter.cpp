@@ -10,22 +10,32 @@ namespace {
 constexpr std::array<std::string_view, 9> own_headers{"reason", "detail",  "stage",     "topic", "partition",
                                                       "offset", "attempt", "failed_at", "record"};
 
-int attempt_of(Delivery const& delivery) {
-  auto const text = delivery.header("attempt");
-  int attempt = 0;
-  std::from_chars(text.data(), text.data() + text.size(), attempt);
-  return attempt + 1;
+constexpr std::string_view suffix = ".dead";
+
+template <class Number>
+std::optional<Number> number(std::string_view text) {
+  Number value{};
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+int attempt_in(Delivery const& delivery) { return number<int>(delivery.header("attempt")).value_or(0); }
+
+Record without_own_headers(Delivery const& delivery) {
+  Record record{.key = std::string{delivery.key}, .value = std::string{delivery.value}, .headers = {}};
+  for (auto const& [name, value] : delivery.headers)
+    if (!std::ranges::contains(own_headers, name)) record.headers.emplace_back(name, value);
+  return record;
 }
 
 }  // namespace
 
-Topic dead_letter_topic(std::string_view topic) { return std::string{topic} + ".dead"; }
+Topic dead_letter_topic(std::string_view topic) { return Topic{topic}.append(suffix); }
 
 Record dead_letter(Delivery const& delivery, Reject const& reject, std::string_view stage, Time failed_at,
                    std::optional<std::size_t> record) {
-  Record letter{.key = std::string{delivery.key}, .value = std::string{delivery.value}, .headers = {}};
-  for (auto const& [name, value] : delivery.headers)
-    if (!std::ranges::contains(own_headers, name)) letter.headers.emplace_back(name, value);
+  auto letter = without_own_headers(delivery);
   auto const add = [&](char const* name, std::string value) { letter.headers.emplace_back(name, std::move(value)); };
   add("reason", std::string{reject.reason});
   add("detail", reject.detail);
@@ -33,10 +43,30 @@ Record dead_letter(Delivery const& delivery, Reject const& reject, std::string_v
   add("topic", std::string{delivery.position.topic});
   add("partition", std::to_string(to_integer(delivery.position.partition)));
   add("offset", std::to_string(to_integer(delivery.position.offset)));
-  add("attempt", std::to_string(attempt_of(delivery)));
+  add("attempt", std::to_string(attempt_in(delivery) + 1));
   add("failed_at", to_text(failed_at));
   if (record) add("record", std::to_string(*record));
   return letter;
+}
+
+std::optional<Letter> read_letter(Delivery const& delivery) {
+  auto const topic = delivery.header("topic");
+  auto const partition = number<std::int32_t>(delivery.header("partition"));
+  auto const offset = number<std::int64_t>(delivery.header("offset"));
+  auto const failed_at = parse_time(delivery.header("failed_at"));
+  if (!partition || !offset || !failed_at || delivery.position.topic != dead_letter_topic(topic)) return std::nullopt;
+  return Letter{.source = {topic, Partition{*partition}, Offset{*offset}},
+                .reason = delivery.header("reason"),
+                .detail = delivery.header("detail"),
+                .stage = delivery.header("stage"),
+                .attempt = attempt_in(delivery),
+                .failed_at = *failed_at};
+}
+
+Record original_record(Delivery const& letter) {
+  auto record = without_own_headers(letter);
+  record.headers.emplace_back("attempt", letter.header("attempt"));
+  return record;
 }
 
 }  // namespace penstock

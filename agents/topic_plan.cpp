@@ -1,5 +1,6 @@
 #include "agents/topic_plan.hpp"
 
+#include "agents/dead_marks.hpp"
 #include "agents/ledger.hpp"
 #include "agents/provider.hpp"
 #include "schemas/kinds.hpp"
@@ -11,6 +12,7 @@ namespace {
 
 using TopicConfig = std::map<std::string, std::string>;
 
+constexpr int dead_letter_days = 30;
 constexpr std::string_view record_bytes_max = "20971520";
 
 TopicConfig kept_for_days(int days) {
@@ -60,11 +62,13 @@ std::vector<kafka::TopicSpec> topic_plan(Config const& config) {
   };
   auto const add_with_dead = [&](std::string const& name, TopicConfig keep) {
     add(name, std::move(keep));
-    add(name + ".dead", kept_for_days(30));
+    add(name + ".dead", kept_for_days(dead_letter_days));
   };
   for (auto const& provider : providers_of(config)) add_with_dead("raw." + provider, kept_for_days(7));
   for (auto const kind : kind_names) add_with_dead("md." + std::string{kind}, config_of_kind(kind));
   add(Topic{ledger_topic}, kept_as_totals());
+  // A mark must outlive its letters, which go a segment at a time.
+  add(Topic{dead_marks_topic}, kept_for_days(2 * dead_letter_days));
   return plan;
 }
 

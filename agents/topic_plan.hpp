@@ -9,7 +9,7 @@
 namespace penstock {
 
 /// raw.<provider> of the configured providers (all known ones where none is configured), md.<kind> of all kinds, a .dead
-/// beside each, and penstock.ledger; partitions and replication as configured.
+/// beside each, penstock.ledger and penstock.dead; partitions and replication as configured.
 std::vector<kafka::TopicSpec> topic_plan(Config const& config);
 
 }  // namespace penstock

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +45,8 @@ struct Record {
   std::string key;
   std::string value;
   std::vector<Header> headers;
+  std::optional<Partition> partition = {};  ///< none: the one that its key belongs to
+
   friend bool operator==(Record const&, Record const&) = default;
 };
 

@@ -89,14 +89,19 @@ bool Outbox::offer(std::string_view name, Record const& record) {
   if (pacer_.paces() && !pacer_.admits(name, bytes)) return false;
 
   auto headers = headers_of(record);
-  std::array<rd_kafka_vu_t, 6> parts{part(RD_KAFKA_VTYPE_RKT),      bytes_part(RD_KAFKA_VTYPE_VALUE, record.value),
-                                     part(RD_KAFKA_VTYPE_MSGFLAGS), part(RD_KAFKA_VTYPE_OPAQUE),
-                                     part(RD_KAFKA_VTYPE_HEADERS),  bytes_part(RD_KAFKA_VTYPE_KEY, record.key)};
+  std::array<rd_kafka_vu_t, 7> parts{part(RD_KAFKA_VTYPE_RKT),
+                                     bytes_part(RD_KAFKA_VTYPE_VALUE, record.value),
+                                     part(RD_KAFKA_VTYPE_MSGFLAGS),
+                                     part(RD_KAFKA_VTYPE_OPAQUE),
+                                     part(RD_KAFKA_VTYPE_HEADERS),
+                                     part(RD_KAFKA_VTYPE_PARTITION),
+                                     bytes_part(RD_KAFKA_VTYPE_KEY, record.key)};
   parts[0].u.rkt = topic(name);
   parts[2].u.i = RD_KAFKA_MSG_F_COPY;
   // A number, not an address: which one this is.
   parts[3].u.ptr = reinterpret_cast<void*>(offered_total_);  // NOLINT(performance-no-int-to-ptr)
   parts[4].u.headers = headers.get();
+  parts[5].u.i32 = record.partition ? to_integer(*record.partition) : RD_KAFKA_PARTITION_UA;
   auto const count = record.key.empty() ? parts.size() - 1 : parts.size();
   if (KafkaError const error{rd_kafka_produceva(client_.get(), parts.data(), count)}; error) {
     auto const code = rd_kafka_error_code(error.get());
