@@ -13,6 +13,10 @@ namespace {
 
 using Type = Setting::Type;
 constexpr std::int64_t a_day_ms = 86'400'000;
+/// What made these letters may go away without a new version of penstock: an instrument is listed, a database is mended.
+std::vector<std::string> healing_reasons() {
+  return {std::string{reason::unknown_symbol}, std::string{reason::rejected_by_database}};
+}
 
 Setting text(std::string key, std::string fallback, std::string help) {
   return {.key = std::move(key), .type = Type::text, .fallback = std::move(fallback), .help = std::move(help)};
@@ -153,6 +157,15 @@ std::vector<Setting> made() {
       integer("store.batch_count_max", 50'000, 1, 10'000'000, "Records until a batch is written"),
       integer("store.batch_bytes_max", 16'777'216, 1'024, 1'073'741'824, "Bytes until a batch is written"),
       integer("store.batch_age_ms_max", 50, 1, 600'000, "Milliseconds until a batch is written"),
+
+      integer("dead.max_attempts", 5, 1, 1'000, "A dead letter that failed so many times is not replayed any more"),
+      list("dead.retry_reasons", "",
+           "Dead letters with these reasons are replayed by themselves (`penstock dead retry`, which `penstock up` then starts); "
+           "empty: none. Example: unknown-symbol",
+           healing_reasons()),
+      integer("dead.retry_after_ms", 60'000, 100, a_day_ms,
+              "Milliseconds after the first failure until they are replayed; doubles with each further one"),
+      integer("dead.retry_after_ms_max", 3'600'000, 100, 30 * a_day_ms, "The most that these milliseconds grow to"),
   };
   for (auto const& kind : kinds())
     all.push_back(integer("retention." + kind + "_days", 0, 0, 36'500,
@@ -182,6 +195,7 @@ std::string_view section_help(std::string_view section) {
   if (section == "spool") return "Where publishers keep records while the broker is away";
   if (section == "transform") return "From raw.<provider> to md.<kind>";
   if (section == "store") return "From md.<kind> to the tables";
+  if (section == "dead") return "What failed, and what is done with it";
   if (section == "retention") return "How long rows are kept";
   return {};
 }

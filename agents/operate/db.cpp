@@ -1,5 +1,6 @@
 /// penstock db plan|apply|status|retention: the database's schema, and how long rows are kept.
 #include "agents/operate/commands.hpp"
+#include "agents/operate/print_table.hpp"
 #include "agents/operate/reach.hpp"
 #include "schemas/kinds.hpp"
 #include "schemas/texts.hpp"
@@ -16,21 +17,6 @@ namespace {
 using postgres::Connection;
 using postgres::MigrationState;
 using Kind = MigrationState::Kind;
-
-// Columns as wide as their widest cell; the last one is not padded.
-void print_table(std::vector<std::vector<std::string>> const& rows) {
-  std::vector<std::size_t> widths;
-  for (auto const& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (auto const& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
-    line.erase(line.find_last_not_of(' ') + 1);
-    std::cout << line << '\n';
-  }
-}
 
 void print_states_json(std::vector<MigrationState> const& states) {
   std::cout << "{\"migrations\":[";

@@ -2,14 +2,13 @@
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
+#include "agents/operate/record_text.hpp"
 #include "streaming/fault.hpp"
-#include "streaming/json.hpp"
 #include "streaming/kafka/topics.hpp"
 
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <format>
 #include <optional>
@@ -33,27 +32,13 @@ struct Filter {
   std::vector<std::pair<std::string, std::string>> fields;
 };
 
-template <class Number>
-std::optional<Number> number(std::string_view text) {
-  Number value{};
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return value;
-}
-
 /// beginning, end, a time, an offset of every partition, or PARTITION@OFFSET as tap prints it.
 Start start_of(std::string const& text) {
   if (text == "end") return {};
   if (text == "beginning") return {.from_earliest = true};
-  if (auto const at = text.find('@'); at != std::string::npos) {
-    auto const partition = number<std::int32_t>(text.substr(0, at));
-    auto const offset = number<std::int64_t>(text.substr(at + 1));
-    if (partition && offset) return {.from_earliest = true, .offset = Offset{*offset}, .partition = Partition{*partition}};
-  } else if (auto const offset = number<std::int64_t>(text)) {
-    return {.from_earliest = true, .offset = Offset{*offset}};
-  } else if (auto const time = parse_time(text)) {
-    return {.from_time = *time};
-  }
+  if (auto const place = parse_place(text)) return {.from_earliest = true, .offset = place->second, .partition = place->first};
+  if (auto const offset = whole_number<std::int64_t>(text)) return {.from_earliest = true, .offset = Offset{*offset}};
+  if (auto const time = parse_time(text)) return {.from_time = *time};
   throw UsageError{"--from is \"" + text +
                    "\": it takes beginning, end, a time such as 2026-01-31T12:00:00Z, an offset, or PARTITION@OFFSET"};
 }
@@ -97,24 +82,8 @@ bool passes(Filter const& filter, Delivery const& delivery) {
   return std::ranges::all_of(filter.fields, [&](auto const& field) { return field_is(record, field.first, field.second); });
 }
 
-/// Nothing in a record may move the terminal's cursor.
-std::string visible(std::string_view bytes, std::size_t most = std::string_view::npos) {
-  std::string out;
-  for (auto const c : bytes.substr(0, most)) {
-    if (c == '\n' || c == '\r' || c == '\t')
-      out += ' ';
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      out += std::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else
-      out += c;
-  }
-  if (bytes.size() > most) out += std::format("… ({} bytes)", bytes.size());
-  return out;
-}
-
 std::string line_of(Delivery const& delivery) {
-  auto line = std::format("{} {}@{} {}", to_text(delivery.timestamp), to_integer(delivery.position.partition),
-                          to_integer(delivery.position.offset), visible(delivery.key));
+  auto line = to_text(delivery.timestamp) + ' ' + place_text(delivery.position) + ' ' + visible(delivery.key);
   // Why a dead letter is one comes first.
   if (auto const reason = delivery.header("reason"); !reason.empty())
     line += std::format("  DEAD {}: {}", visible(reason), visible(delivery.header("detail")));
@@ -124,33 +93,6 @@ std::string line_of(Delivery const& delivery) {
   for (auto const& [name, value] : delivery.headers)
     line += std::format("{}{}={}", line.back() == '[' ? "" : " ", visible(name), visible(value, 200));
   return line + ']';
-}
-
-/// `value` is the record's JSON where it is JSON, else a text.
-std::string json_of(Delivery const& delivery) {
-  std::string out = R"({"topic":)";
-  append_json_string(out, delivery.position.topic);
-  out += std::format(R"(,"partition":{},"offset":{},"timestamp":"{}","key":)", to_integer(delivery.position.partition),
-                     to_integer(delivery.position.offset), to_text(delivery.timestamp));
-  append_json_string(out, delivery.key);
-  // A list, because a name may come twice.
-  out += R"(,"headers":[)";
-  for (auto const& [name, value] : delivery.headers) {
-    out += out.back() == '[' ? "[" : ",[";
-    append_json_string(out, name);
-    out += ',';
-    append_json_string(out, value);
-    out += ']';
-  }
-  out += R"(],"value":)";
-  simdjson::dom::element record;
-  auto const is_json = thread_parser().parse(delivery.value.data(), delivery.value.size()).get(record) == simdjson::SUCCESS;
-  // Its own spelling, not a parsed one: numbers must not change. A line break between tokens is only a space.
-  if (is_json)
-    std::ranges::replace_copy_if(delivery.value, std::back_inserter(out), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-  else
-    append_json_string(out, delivery.value);
-  return out + '}';
 }
 
 void require_topic(kafka::Connection const& connection, Topic const& topic) {
@@ -189,7 +131,7 @@ int run(Invocation const& invocation) {
   auto const& topic = invocation.arguments.at(0);
   auto const start = start_of(invocation.flag("from", "end"));
   auto const filter = filter_of(invocation);
-  auto const count = number<std::int64_t>(invocation.flag("count", "0"));
+  auto const count = whole_number<std::int64_t>(invocation.flag("count", "0"));
   if (!count) throw UsageError{"--count is \"" + invocation.flag("count") + "\": it takes a number of records"};
 
   auto const connection = connection_of(invocation.config);

@@ -40,7 +40,7 @@ constexpr std::string_view embedded_pace_bytes_max = "2000000";  // The embedded
 constexpr seconds plain_progress_every{10};
 
 std::set<std::string> without_of(Invocation const& invocation) {
-  std::vector<std::string> const known{"publish", "transform", "store"};
+  std::vector<std::string> const known{"publish", "transform", "store", "dead"};
   std::set<std::string> out;
   for (auto const part : std::views::split(invocation.flag("without"), ',')) {
     std::string const word{std::string_view{part}};
@@ -249,6 +249,7 @@ std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options)
     words.insert(words.end(), shared.begin(), shared.end());
     agents.push_back({.name = name, .rank = rank, .command = std::move(words), .variables = variables});
   };
+  bool const retries = !config.list("dead.retry_reasons").empty() && !options.without.contains("dead");
   // What reads is there before what writes.
   if (!options.without.contains("store")) add("store", stores, {"store"});
   if (!options.without.contains("transform")) add("transform", transformers, {"transform"});
@@ -264,6 +265,7 @@ std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options)
                                               : config.file() + " has no [publish.PROVIDER] section") +
                        ", so there is nothing to publish: write for example [publish.binance], or say --without publish"};
   }
+  if (retries) add("dead retry", publishers, {"dead", "retry"});
   if (agents.empty()) throw UsageError{"flag --without leaves nothing to start; leave one of publish, transform, store"};
   return agents;
 }
@@ -271,13 +273,13 @@ std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options)
 Command const up_command{
     .name = "up",
     .summary = "Start all agents of penstock.toml and keep them running",
-    .sections = {"", "kafka", "database", "transform", "store", "publish.*", "spool", "retention"},
+    .sections = {"", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "retention"},
     .flags = {{.name = "embedded",
                .help = "Run a broker in this process, for trying out: in memory, about 5 MB a partition, no transactions; "
                        "applies the database migrations, too"},
               {.name = "without",
                .argument = "LIST",
-               .help = "Agents that run elsewhere: of publish, transform, store; separated by commas"},
+               .help = "Agents that run elsewhere: of publish, transform, store, dead; separated by commas"},
               {.name = "for", .argument = "SECONDS", .help = "Stop by itself after so long"},
               {.name = "until-idle",
                .argument = "SECONDS",

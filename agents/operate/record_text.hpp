@@ -1,0 +1,36 @@
+/// Records of any topic as people and programs may see them, and where they stand, as people write it. Pure; any thread.
+#pragma once
+
+#include "streaming/record.hpp"
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace penstock {
+
+/// A whole number that is not negative; nothing: it is none, or too large.
+template <class Number>
+std::optional<Number> whole_number(std::string_view text) {
+  Number value{};
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+/// PARTITION@OFFSET.
+std::optional<std::pair<Partition, Offset>> parse_place(std::string_view text);
+std::string place_text(Position const& position);
+
+/// One line, on which nothing can move a terminal's cursor: line breaks become spaces, other control characters and bytes
+/// that are no UTF-8 \xNN. At most the first `most` bytes.
+std::string visible(std::string_view bytes, std::size_t most = std::string_view::npos);
+
+/// The record's value as JSON: itself, on one line, where it is JSON, else a text. Every number keeps its spelling.
+std::string json_value(std::string_view bytes);
+/// One JSON object: topic, partition, offset, timestamp, key, headers (pairs, for a name may come twice) and value.
+std::string json_of(Delivery const& delivery);
+
+}  // namespace penstock
