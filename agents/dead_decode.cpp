@@ -31,7 +31,8 @@ class Collector final : public Downstream {
 DecodedNow decode_raw(Delivery const& letter, Provider const& provider, Catalogue& catalogue) {
   DecodedNow now;
   Collector collector{now};
-  Pipeline pipeline{provider, catalogue, {.window_records = 1'000, .hold = {}}};
+  OpenGaps const none;
+  Pipeline pipeline{provider, catalogue, none, {.window_records = 1'000, .hold = {}}};
   auto const verdict = pipeline.take(raw_record(letter), Offset{0}, false, collector);
   // Book updates wait for their snapshot, which does not come here.
   pipeline.sequence().tick(1h, collector);

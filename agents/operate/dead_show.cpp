@@ -1,11 +1,10 @@
 #include "agents/operate/dead_show.hpp"
 
-#include "agents/catalogue_follower.hpp"
 #include "agents/connections.hpp"
 #include "agents/dead_decode.hpp"
 #include "agents/dead_letters.hpp"
+#include "agents/knowledge.hpp"
 #include "agents/operate/record_text.hpp"
-#include "agents/transform.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"
 #include "streaming/kafka/read_to_end.hpp"
@@ -102,11 +101,11 @@ int show_dead_letter(Invocation const& invocation, Topic const& topic, std::stri
   auto const connection = connection_of(invocation.config);
   auto const found = find(connection, topic, place, invocation.stop);
   auto const marks = read_marks(connection, invocation.stop);
-  auto const follower = kafka::make_follower(connection, {Topic{catalogue_topic}}, {});
-  CatalogueFollower instruments{*follower, system_clock()};
-  instruments.read(invocation.stop);
+  auto const follower = kafka::make_follower(connection, {"md." + std::string{Instrument::kind}}, {});
+  Knowledge known{*follower, system_clock()};
+  known.read(invocation.stop);
   auto const source = topic.substr(0, topic.rfind('.'));
-  auto const now = decode_now(found.letter(), source, instruments.catalogue());
+  auto const now = decode_now(found.letter(), source, known.catalogue());
   if (invocation.has("json"))
     print_json(found.letter(), marks.find(found.letter()), now);
   else

@@ -25,7 +25,8 @@ void Sequence::see(MarketRecord& record, bool repeated, Downstream& out) {
   auto const* trade = std::get_if<Trade>(&record);
   switch (channel_->kind) {
     case Continuity::Kind::ids:
-      if (!trade) break;
+      // A series begins where the stream does, not with something old.
+      if (!trade || (frame_.replayed && !channel_->ids.contains(trade->symbol))) break;
       {
         auto& ids = series_of(channel_->ids, *trade);
         ids.see(*trade, frame_, now_, out);

@@ -479,7 +479,8 @@ Offsets KafkaConsumer::positions() const {
 std::vector<TopicPartition> KafkaConsumer::assigned() const { return {assigned_.begin(), assigned_.end()}; }
 
 void KafkaConsumer::close() {
-  if (std::exchange(closed_, true)) return;
+  // Without a group there is nobody to take leave of, and librdkafka takes up to a second for it.
+  if (std::exchange(closed_, true) || !grouped_) return;
   KafkaQueue const queue{rd_kafka_queue_new(client_.get())};
   if (KafkaError const error{rd_kafka_consumer_close_queue(client_.get(), queue.get())}; error) return;
   auto const until = std::chrono::steady_clock::now() + close_wait;

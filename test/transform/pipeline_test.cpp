@@ -183,3 +183,46 @@ TEST_CASE("catalogue: the later spelling wins, and its version tells of changes 
   CHECK(catalogue.version() > version);
   CHECK(*catalogue.unified("venue", "XBT") == "BTC/EUR");
 }
+
+TEST_CASE("pipeline: a frame that was a dead letter fills holes in ids, and says nothing else about what is missing") {
+  Run run;
+  auto const replay = [&](std::string_view value, std::string_view channel) {
+    run.out.clear();
+    RawRecord const raw{.value = value, .channel = channel, .connection = "old", .received_at = at(0), .replayed = true};
+    CHECK(run.pipeline.take(raw, Offset{run.offset++}, false, run.out) == Verdict::decoded);
+  };
+  // A hole, and an answer that knows some of it: without the first word it would be taken to deny what lies between.
+  run.take("trade X 1;trade X 10");
+  replay("trade X 3;trade X 8", "trade");
+  CHECK(run.out.written == Names{"3", "8"});
+  CHECK(run.out.origins == std::vector{Origin::backfill, Origin::backfill});
+  CHECK(run.out.gaps.empty());
+  run.take("trade X 2;trade X 4;trade X 5;trade X 6;trade X 7", "trade", Origin::backfill);
+  run.take("trade X 9", "trade", Origin::backfill);
+  CHECK(run.out.gap_names() == Names{"filled 2-9"});
+
+  // Old trades of an old connection: no gap begins with them, none ends.
+  run.take_at(10, "trade Y a1", "trades");
+  run.take_at(20, "trade Y a2", "trades", Origin::live, "b");
+  REQUIRE(run.out.gap_names().back() == "open reconnect -");
+  replay("trade Y a0", "trades");
+  CHECK(run.out.written == Names{"a0"});
+  CHECK(run.out.gaps.empty());
+  run.take_at(21, "trade Y a3", "trades", Origin::live, "b");
+  CHECK(run.out.gaps.empty());
+
+  // It is no beginning of a stream.
+  replay("trade Z 1", "trade");
+  run.take("trade Z 5");
+  CHECK(run.out.gaps.empty());
+}
+
+TEST_CASE("pipeline: what a replayed frame holds and was seen before is dropped") {
+  Run run;
+  run.take("trade X 1;bad");
+  run.out.clear();
+  RawRecord const raw{.value = "trade X 1;trade X 2", .channel = "trade", .replayed = true};
+  run.pipeline.take(raw, Offset{run.offset++}, false, run.out);
+  CHECK(run.out.dropped == Names{"1"});
+  CHECK(run.out.written == Names{"2"});
+}
