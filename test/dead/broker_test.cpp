@@ -43,7 +43,8 @@ TEST_CASE("dead: letters are listed by reason, replayed as they were, and open n
   CAPTURE(listed.text);
   CHECK(listed.code == 0);
   CHECK(listed.text.contains(R"("reason":"malformed","open":1,"replayed":0,"dropped":0,"attempts_least":1,"attempts_most":1)"));
-  CHECK(listed.text.contains(R"("reason":"unknown-symbol","open":2,"replayed":0,"dropped":0,"attempts_least":1,"attempts_most":2)"));
+  CHECK(listed.text.contains(
+      R"("reason":"unknown-symbol","open":2,"replayed":0,"dropped":0,"attempts_least":1,"attempts_most":2)"));
   CHECK(listed.text.contains(R"("strange":1)"));
   listed = world.dead({"ls", world.letters, "--since", "1h", "--reason", "unknown-symbol"});
   CHECK(listed.text.contains("unknown-symbol  1     0         0        1         20"));
@@ -106,7 +107,8 @@ TEST_CASE("dead: a frame with several letters goes back once, and all of them ar
   world.write({world.letter(1, reason::unknown_symbol, "a"), world.letter(1, reason::malformed, "a"),
                world.letter(1, reason::unknown_symbol, "a"), world.letter(2, reason::malformed, "b"),
                world.letter(3, reason::malformed, "c"), world.letter(3, reason::unknown_symbol, "c")});
-  CHECK(world.dead({"replay", world.source, "--reason", "unknown-symbol", "--limit", "1"}).text.contains("3 letters replayed: 1 record"));
+  CHECK(world.dead({"replay", world.source, "--reason", "unknown-symbol", "--limit", "1"})
+            .text.contains("3 letters replayed: 1 record"));
   CHECK(world.dead({"replay", world.source, "--reason", "unknown-symbol"}).text.contains("2 letters replayed: 1 record"));
   CHECK(world.values() == std::vector<std::string>{"a", "c"});
   CHECK(world.dead({"ls", world.source, "--json"}).text.contains(R"("reason":"malformed","open":1,"replayed":2)"));
@@ -117,8 +119,8 @@ TEST_CASE("dead: a letter that failed too often stays") {
   if (brokers.empty()) return;
   World const world{{.brokers = brokers}};
   world.write({world.letter(1, reason::malformed, "often", 5), world.letter(2, reason::malformed, "twice", 2)});
-  CHECK(world.dead({"replay", world.source}).text.contains("1 letter replayed: 1 record to " + world.source +
-                                                           "; 1 failed --max-attempts times and stay"));
+  CHECK(world.dead({"replay", world.source})
+            .text.contains("1 letter replayed: 1 record to " + world.source + "; 1 failed --max-attempts times and stay"));
   CHECK(world.values() == std::vector<std::string>{"twice"});
   CHECK(world.dead({"replay", world.source, "--max-attempts", "6"}).text.contains("1 letter replayed"));
 }
@@ -160,7 +162,8 @@ TEST_CASE("dead: of two replays at once the later one goes on, the earlier one s
   clock.on_now = [&] {
     if (++asked == 2) CHECK(world.dead({"replay", world.source}).text.contains("2 letters replayed"));
   };
-  auto const text = fault_text([&] { act_on_letters(world.connection, world.letters, {}, {}, clock, {}); }, Fault::Kind::transient);
+  auto const text =
+      fault_text([&] { act_on_letters(world.connection, world.letters, {}, {}, clock, {}); }, Fault::Kind::transient);
   CAPTURE(text);
   CHECK(text.contains("stopped after 0 letters of " + world.letters));
   CHECK(text.contains("another instance with the same id took over"));
@@ -217,8 +220,8 @@ TEST_CASE("dead: show prints the letter with all that is known, and what it woul
       R"({"source":"venue","symbol":"A/B","time":"2026-01-01T00:00:00.000000Z","received_at":"2026-01-01T00:00:00.000000Z",)"
       R"("id":"1","side":"buy","price":"0.10","amount":"2"})";
   auto const put = [&](Topic const& source, std::string const& value) {
-    Delivery const dead{.position = {source, Partition{0}, Offset{9}}, .key = "KEY\x1b[2J", .value = value,
-                        .headers = {{"channel", "trade"}}};
+    Delivery const dead{
+        .position = {source, Partition{0}, Offset{9}}, .key = "KEY\x1b[2J", .value = value, .headers = {{"channel", "trade"}}};
     auto letter = dead_letter(dead, {reason::unknown_symbol, "why"}, "transform", system_clock().now());
     letter.partition = Partition{0};
     produce(connection, dead_letter_topic(source), {letter});

@@ -14,7 +14,8 @@ namespace {
 Time const noon = *parse_time("2026-01-02T12:00:00Z");
 
 DeadAction action_on(std::vector<int> const& offsets, Time newest = noon) {
-  DeadAction action{.letters = {"raw.x.dead", Partition{2}}, .rule = R"({"reason":["unknown-symbol"]})", .time = noon, .instance = "i"};
+  DeadAction action{
+      .letters = {"raw.x.dead", Partition{2}}, .rule = R"({"reason":["unknown-symbol"]})", .time = noon, .instance = "i"};
   for (auto const offset : offsets) action.add(Offset{offset}, newest);
   return action;
 }
@@ -41,10 +42,9 @@ TEST_CASE("dead marks: what is written is what the contract says, and is read ba
   auto const mark = mark_of(action);
   CHECK(mark.key == "raw.x.dead/2");
   CHECK(mark.headers == std::vector<Header>{{"schema", "dead_action/1"}});
-  CHECK(mark.value ==
-        R"({"action":"replay","topic":"raw.x.dead","partition":2,"offsets":[[17,19],[23,23]],"count":4,)"
-        R"("newest":"2026-01-02T12:00:00.000000Z","replayed_to":[{"topic":"raw.x","partition":2,"count":3}],)"
-        R"("rule":{"reason":["unknown-symbol"]},"time":"2026-01-02T12:00:00.000000Z","instance":"i"})");
+  CHECK(mark.value == R"({"action":"replay","topic":"raw.x.dead","partition":2,"offsets":[[17,19],[23,23]],"count":4,)"
+                      R"("newest":"2026-01-02T12:00:00.000000Z","replayed_to":[{"topic":"raw.x","partition":2,"count":3}],)"
+                      R"("rule":{"reason":["unknown-symbol"]},"time":"2026-01-02T12:00:00.000000Z","instance":"i"})");
   CHECK(mark_of(read_back(mark)).value == mark.value);
   action.kind = DeadAction::Kind::drop;
   CHECK(read_back(mark_of(action)).kind == DeadAction::Kind::drop);

@@ -3,8 +3,9 @@
 
 #include "agents/dead_letter.hpp"
 #include "agents/dead_marks.hpp"
-#include "agents/topic_plan.hpp"
+#include "agents/operate/record_text.hpp"
 #include "agents/settings.hpp"
+#include "agents/topic_plan.hpp"
 #include "streaming/kafka/read_to_end.hpp"
 #include "test/kafka/support.hpp"
 
@@ -106,6 +107,7 @@ struct World {
     Partition partition{};
     std::string key, value;
     std::map<std::string, std::string> headers;
+    std::string place;  ///< PARTITION@OFFSET
   };
   std::vector<Read> all_of(Topic const& topic) const {
     std::vector<Read> found;
@@ -113,8 +115,11 @@ struct World {
     std::vector<Delivery> deliveries;
     while (reader.next(deliveries))
       for (auto const& delivery : deliveries)
-        found.push_back({delivery.position.partition, std::string{delivery.key}, std::string{delivery.value},
-                         {delivery.headers.begin(), delivery.headers.end()}});
+        found.push_back({delivery.position.partition,
+                         std::string{delivery.key},
+                         std::string{delivery.value},
+                         {delivery.headers.begin(), delivery.headers.end()},
+                         place_text(delivery.position)});
     return found;
   }
   std::vector<std::string> values() const {
