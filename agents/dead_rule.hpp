@@ -16,7 +16,7 @@ struct DeadRule {
   std::set<std::string, std::less<>> reasons;          ///< none: all
   Time since = Time::min(), until = Time::max();       ///< of failed_at, inclusive
   int attempts_max = std::numeric_limits<int>::max();  ///< so many times it may fail; then it stays
-  /// For what is sent back by itself: so long after its first failure, doubled with every further one, up to `delay_max`.
+  /// For what is sent back by itself: so long after its last failure, doubled with every one before that, up to `delay_max`.
   std::chrono::milliseconds delay{}, delay_max{};
 
   bool names(Letter const& letter) const;

@@ -164,7 +164,7 @@ std::vector<Setting> made() {
            "empty: none. Example: unknown-symbol",
            healing_reasons()),
       integer("dead.retry_after_ms", 60'000, 100, a_day_ms,
-              "Milliseconds after the first failure until they are replayed; doubles with each further one"),
+              "Milliseconds after a letter's failure until it is replayed; doubles with each further failure"),
       integer("dead.retry_after_ms_max", 3'600'000, 100, 30 * a_day_ms, "The most that these milliseconds grow to"),
   };
   for (auto const& kind : kinds())

@@ -80,6 +80,17 @@ TEST_CASE("store: it goes on where the table says, whatever Kafka's own offset i
   CHECK(world.sink.written.front().from.at(trades) == Offset{2});
 }
 
+TEST_CASE("store: what was a dead letter is looked for in the table, for its letter may have been there twice") {
+  World world;
+  auto replayed = trade(1);
+  replayed.headers.emplace_back("attempt", "1");
+  world.consumer.append(trades, replayed);
+  world.consumer.append(trades, trade(2));
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(world.sink.written.front().tables.front().backfill == std::vector<bool>{true, false});
+}
+
 TEST_CASE("store: a record that cannot be read becomes a dead letter, durable before its offset moves, and the rest goes in") {
   World world;
   world.consumer.append(trades, trade(1));

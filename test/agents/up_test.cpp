@@ -49,6 +49,16 @@ TEST_CASE("up: one publisher per section, one transformer, one store; readers ar
   CHECK(agents[2].rank == publishers);
 }
 
+TEST_CASE("up: letters are replayed by themselves only where a reason is named") {
+  auto const config = config_of("[publish.binance]\n[dead]\nretry_reasons = [\"unknown-symbol\"]\n");
+  auto const agents = agents_of(config, {.program = "p"});
+  CHECK(names(agents) == Words{"store", "transform", "publish binance", "dead retry"});
+  CHECK(agents[3].rank == publishers);
+  Words const words(agents[3].command.begin() + 1, agents[3].command.end());
+  CHECK_NOTHROW(parse_command_line(words, all_commands()));
+  CHECK(names(agents_of(config, {.program = "p", .without = {"dead"}})) == Words{"store", "transform", "publish binance"});
+}
+
 TEST_CASE("up: on the embedded broker the agents have no transactions and are paced") {
   auto const config = config_of(two_publishers);
   for (auto const& agent : agents_of(config, {.program = "p", .embedded_brokers = "127.0.0.1:7"}))

@@ -35,7 +35,10 @@ struct Writer {
   void write(Topic const& topic, int from, int to) const {
     for (auto const& each : numbered(from, to)) exchange->produce(topic, each);
   }
-  void commit() const { exchange->commit({}, *nobody); }
+  void commit() const {
+    exchange->commit({}, *nobody);
+    CHECK(exchange->settled(20s));
+  }
 };
 
 }  // namespace
