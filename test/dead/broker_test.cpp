@@ -151,6 +151,22 @@ TEST_CASE("dead: a replay that is killed and repeated replays each letter once")
   CHECK(world.dead({"replay", world.source}).text == "nothing to replay\n");
 }
 
+TEST_CASE("dead: what was sent back and not marked yet when the process ended was never seen, and goes back once") {
+  auto const brokers = brokers_for_tests();
+  if (brokers.empty()) return;
+  World const world{{.brokers = brokers}};
+  world.write({world.letter(1, reason::malformed, "a"), world.letter(2, reason::malformed, "b")});
+  TellingClock clock;
+  int asked = 0;
+  clock.on_now = [&] {
+    if (++asked == 2) throw Fault{Fault::Kind::fatal, "the end"};
+  };
+  fault_text([&] { act_on_letters(world.connection, world.letters, {}, {}, clock, {}); }, Fault::Kind::fatal);
+  CHECK(asked == 2);
+  CHECK(world.dead({"replay", world.source}).text.contains("2 letters replayed"));
+  CHECK(world.values() == std::vector<std::string>{"a", "b"});
+}
+
 TEST_CASE("dead: of two replays at once the later one goes on, the earlier one says so, and nothing goes back twice") {
   auto const brokers = brokers_for_tests();
   if (brokers.empty()) return;
