@@ -265,7 +265,7 @@ int drop(Invocation const& invocation, kafka::Connection const& connection) {
   if (asks) {
     auto const now = system_clock().now();
     auto const found = look_at_letters(connection, topics, ask, now, invocation.stop);
-    print_tallies(found, now);
+    if (!invocation.has("json")) print_tallies(found, now);
     auto const letters = std::ranges::fold_left(found.tallies | std::views::values, std::int64_t{0},
                                                 [](auto sum, auto const& tally) { return sum + tally.open; });
     if (letters > 0 && !confirmed(std::min(letters, ask.limit), invocation.stop)) {
