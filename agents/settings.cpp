@@ -103,6 +103,9 @@ std::vector<Setting> made() {
           "kafka.wait_ms_max", 10'000, 0, a_day_ms,
           "Milliseconds that an agent waits for a broker when it starts; 0: without end, as those do that `penstock up` starts. "
           "A publisher with a spool does not wait. Example: 60000"),
+      integer("kafka.session_timeout_ms", 10'000, 1'000, 1'800'000,
+              "Milliseconds without a sign of life until the group gives an agent's partitions to others; the broker's "
+              "group.min.session.timeout.ms must allow it"),
       list("kafka.properties", "",
            "More properties of librdkafka, name=value each. Example: security.protocol=ssl,ssl.ca.location=/etc/ssl/kafka.pem. "
            "Secrets belong into the file or the variable, not on the command line"),

@@ -67,8 +67,8 @@ std::chrono::microseconds duration_of(std::string const& flag, std::string const
 }
 
 Faults faults_of(Invocation const& invocation) {
-  static std::vector<std::string> const names{"drop",     "malformed", "disconnect", "close",
-                                              "shutdown", "throttle",  "error",      "delay"};
+  static std::vector<std::string> const names{"drop",  "malformed", "duplicate", "reorder", "disconnect",
+                                              "close", "shutdown",  "throttle",  "error",   "delay"};
   Faults faults;
   for (auto const& word : split(invocation.flag("fault"), '\n')) {
     auto const equals = word.find('=');
@@ -84,6 +84,10 @@ Faults faults_of(Invocation const& invocation) {
       faults.drop = part();
     else if (name == "malformed")
       faults.malformed = part();
+    else if (name == "duplicate")
+      faults.duplicate = part();
+    else if (name == "reorder")
+      faults.reorder = part();
     else if (name == "disconnect")
       faults.disconnect = milliseconds(1s);
     else if (name == "close")
@@ -99,7 +103,7 @@ Faults faults_of(Invocation const& invocation) {
     else {
       auto const near = nearest(name, names);
       wrong("fault", word,
-            "one of drop, malformed, disconnect, close, shutdown, throttle, error, delay, as NAME=VALUE" +
+            "one of drop, malformed, duplicate, reorder, disconnect, close, shutdown, throttle, error, delay, as NAME=VALUE" +
                 (near.empty() ? "" : "; did you mean " + near + "?"));
     }
   }
@@ -309,10 +313,11 @@ Command const simulate_command{
               {"ping", "TIME", "A ping frame that often, like 500ms; default: as the provider does (binance: 20s)"},
               {"weight-limit", "N", "Request weight a minute before 429 (default: the provider's)"},
               {"fault", "NAME=VALUE",
-               "Damage, the same for the same seed. drop=PART of the data frames is not sent, and is no line of the truth unless "
-               "it is fetched later; "
-               "malformed=PART is cut short: the truth says {\"malformed\":…}, one line each, and holds the record only if it "
-               "was sent whole as well; "
+               "Damage, the same for the same seed, and to a frame each time that it is sent. drop=PART of the data frames is "
+               "not sent, and is no line of the truth unless it is fetched later; "
+               "malformed=PART is cut short: the truth says {\"malformed\":…} with the bytes, one line each, and holds the "
+               "record only if it was sent whole as well; "
+               "duplicate=PART is sent twice, reorder=PART is overtaken by frames of other streams: the truth is the same; "
                "disconnect=TIME after it opened the socket is cut without a close frame, close=TIME closed in good form, "
                "shutdown=TIME announced, then closed: "
                "what was sent before arrives and is in the truth, what happens until the client is back is not sent, so is in "

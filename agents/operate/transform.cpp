@@ -60,7 +60,10 @@ int run(Invocation const& invocation) {
                                                        .transaction_timeout = std::chrono::seconds{20},
                                                        .pacing = pacing_of(config),
                                                        .stop = invocation.stop});
-    auto const consumer = kafka::make_consumer(kafka, {.group = group, .instance = instance.text(), .queue_bytes_max = 4 << 20});
+    auto const consumer = kafka::make_consumer(kafka, {.group = group,
+                                                       .instance = instance.text(),
+                                                       .session_timeout = config.milliseconds("kafka.session_timeout_ms"),
+                                                       .queue_bytes_max = 4 << 20});
     run_transform(*consumer, *exchange, *known, system_clock(), options, metrics, invocation.stop);
   });
   return stopped_as_asked;

@@ -284,7 +284,7 @@ class BinanceTruth {
     out += R"(","active":true})";
     truth_->end_once();
   }
-  void put_malformed(std::string_view stream) { truth_->malformed(source_name, stream); }
+  void put_malformed(std::string_view stream, std::string_view bytes) { truth_->malformed(source_name, stream, bytes); }
 
  private:
   void put_one_trade(std::size_t symbol, MarketTrade const& trade, std::string_view prefix, std::int64_t id) {
@@ -447,9 +447,10 @@ void BinanceMarketSession::begin(std::size_t symbol, std::string_view what) {
 
 bool BinanceMarketSession::finish(Frames& out, std::size_t symbol, std::string_view what) {
   if (combined_) frame_ += '}';
-  auto const fate = out.data(frame_);
+  auto const fate = out.data(std::hash<std::string_view>{}(what) + symbol, frame_);
   if (!truth_) return false;
-  if (fate == Frames::Fate::cut) truth_.put_malformed(symbols_[symbol].lower + '@' + std::string{what});
+  if (fate == Frames::Fate::cut)
+    truth_.put_malformed(symbols_[symbol].lower + '@' + std::string{what}, std::string_view{frame_}.substr(0, out.kept()));
   return fate == Frames::Fate::sent;
 }
 

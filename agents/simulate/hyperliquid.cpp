@@ -287,7 +287,7 @@ class HyperliquidTruth {
     out += R"(","active":true})";
     truth_->end_once();
   }
-  void put_malformed(std::string_view stream) { truth_->malformed(source_name, stream); }
+  void put_malformed(std::string_view stream, std::string_view bytes) { truth_->malformed(source_name, stream, bytes); }
 
  private:
   Truth* truth_;
@@ -397,9 +397,11 @@ void HyperliquidMarketSession::begin(std::string_view channel) {
 
 bool HyperliquidMarketSession::finish(Frames& out, std::string_view channel, std::size_t symbol) {
   frame_ += '}';
-  auto const fate = out.data(frame_);
+  auto const fate = out.data(std::hash<std::string_view>{}(channel) + symbol, frame_);
   if (!truth_) return false;
-  if (fate == Frames::Fate::cut) truth_.put_malformed(std::string{channel} + ' ' + market_->about(symbol).native);
+  if (fate == Frames::Fate::cut)
+    truth_.put_malformed(std::string{channel} + ' ' + market_->about(symbol).native,
+                         std::string_view{frame_}.substr(0, out.kept()));
   return fate == Frames::Fate::sent;
 }
 

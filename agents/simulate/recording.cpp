@@ -244,7 +244,7 @@ Session::Feed Player::produce(Now const& now, bool settled, bool bare, std::size
       auto const elapsed = std::chrono::duration<double, std::nano>{now.steady - *began_}.count() * recording_.speed;
       if (static_cast<double>(frame.at.count()) > elapsed) return Session::Feed::waiting;
     }
-    if (wanted_[frame.stream]) out.data(bare && !frame.data.empty() ? frame.data : frame.payload);
+    if (wanted_[frame.stream]) out.data(frame.stream, bare && !frame.data.empty() ? frame.data : frame.payload);
     ++next_;
     recording_.furthest = std::max(recording_.furthest, next_);
   }

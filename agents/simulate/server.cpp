@@ -107,7 +107,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
 
   struct Socket;
   std::set<Socket*> sockets;
-  std::uint64_t connections = 0, requests = 0, frames = 0;
+  std::uint64_t requests = 0, frames = 0;
   bool some_ended = false;  // A websocket came to the end of its stream and was told all of it.
   std::exception_ptr failure;
 
@@ -147,7 +147,6 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
 /// One TCP connection: HTTP until it becomes a websocket.
 struct Server::State::Socket : std::enable_shared_from_this<Socket> {
   Socket(std::shared_ptr<State> state, tcp::socket given) : server{std::move(state)}, socket{std::move(given)} {
-    number = server->connections++;
     server->sockets.insert(this);
   }
   ~Socket() { server->sockets.erase(this); }
@@ -174,7 +173,6 @@ struct Server::State::Socket : std::enable_shared_from_this<Socket> {
 
   std::shared_ptr<State> server;
   tcp::socket socket;
-  std::uint64_t number = 0;
   beast::flat_buffer buffer;
   std::optional<http::request_parser<http::string_body>> parser;
   HttpResponse response;
@@ -310,7 +308,7 @@ bool Server::State::Socket::upgrade(HttpRequest const& request, Venue& asked, Ta
   session = asked.connect(target.path, target.query, now);
   if (!session) return false;
   venue = &asked;
-  frames.emplace(server->options.faults, server->options.seed * 1'000'003 + number);
+  frames.emplace(server->options.faults, server->options.seed);
   // Beast's own computation of the accept key; its websocket stream would write frame by frame.
   beast::websocket::detail::sec_ws_accept_type accept;
   beast::websocket::detail::make_sec_ws_accept(accept, request[http::field::sec_websocket_key]);
@@ -393,6 +391,7 @@ void Server::State::Socket::pump() {
   if (is_writing || is_cut) return;
   auto feed = Session::Feed::waiting;
   if (!is_closing) feed = session->produce(server->now_of_streams(), batch_bytes, *frames);
+  frames->send_late();
   if (frames->size() > 0) return write_frames();
   if (is_closing) return;
   if (feed == Session::Feed::ended) {

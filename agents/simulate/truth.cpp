@@ -1,6 +1,7 @@
 #include "agents/simulate/truth.hpp"
 
 #include "streaming/fault.hpp"
+#include "streaming/json.hpp"
 #include "streaming/log.hpp"
 
 #include <unistd.h>
@@ -94,12 +95,14 @@ void Truth::end_unless_recent(std::size_t hash) {
   end();
 }
 
-void Truth::malformed(std::string_view source, std::string_view stream) {
+void Truth::malformed(std::string_view source, std::string_view stream, std::string_view bytes) {
   waiting_ += R"({"malformed":{"source":")";
   waiting_ += source;
   waiting_ += R"(","stream":")";
   waiting_ += stream;
-  waiting_ += "\"}}\n";
+  waiting_ += R"(","bytes":)";
+  append_json_string(waiting_, bytes);
+  waiting_ += "}}\n";
   if (waiting_.size() > waiting_bytes_most) flush();
 }
 

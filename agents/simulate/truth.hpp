@@ -5,8 +5,8 @@
 /// - Kinds where the later one wins: the last line of an identity counts.
 /// - Books: updates and snapshots as sent. A transformer need not send on updates that are older than its snapshot:
 ///   compare by (type, sequence), as "what landed is among what was sent, and equal to it".
-/// - A frame cut short by the fault `malformed` is {"malformed":{"source":…,"stream":…}}; its record is a line only
-///   when it was sent whole as well, for example fetched later.
+/// - A frame cut short by the fault `malformed` is {"malformed":{"source":…,"stream":…,"bytes":…}}, once for each time
+///   that it was sent; its record is a line only when it was sent whole as well, for example fetched later.
 /// Written by what the market knows, never by reading back what was sent. One thread.
 #pragma once
 
@@ -50,7 +50,7 @@ class Truth {
   void end_once();
   /// The same by identity: the first one stays.
   void end_once(std::string_view identity);
-  void malformed(std::string_view source, std::string_view stream);
+  void malformed(std::string_view source, std::string_view stream, std::string_view bytes);
 
   /// To the file. Called when the server has nothing else to do, and at its end.
   void flush();

@@ -1,6 +1,9 @@
 #include "agents/simulate/venue.hpp"
 
 namespace penstock::simulate {
+namespace {
+constexpr int overtaken_most = 8;
+}
 
 void Frames::append_frame(unsigned char opcode, std::string_view payload) {
   auto const byte = [](std::uint64_t value, unsigned shift) { return static_cast<char>(value >> shift & 0xFFU); };
@@ -20,15 +23,29 @@ void Frames::append_frame(unsigned char opcode, std::string_view payload) {
   ++count_;
 }
 
-Frames::Fate Frames::data(std::string_view payload) {
-  if (drop_ != 0 && random_.next() >> 32U < drop_) return Fate::dropped;
-  if (malformed_ != 0 && random_.next() >> 32U < malformed_) {
-    auto const kept = 1 + random_.below(static_cast<std::int64_t>(payload.size()) - 1);
-    append_frame(0x1, payload.substr(0, static_cast<std::size_t>(kept)));
+Frames::Fate Frames::data(std::size_t stream, std::string_view payload) {
+  if (late_ && late_->stream == stream) send_late();
+  if ((drop_ | malformed_ | duplicate_ | reorder_) == 0) return append_frame(0x1, payload), Fate::sent;
+  Random random{seed_ ^ std::hash<std::string_view>{}(payload)};
+  auto const happens = [&](std::uint64_t limit) { return random.next() >> 32U < limit; };
+  if (happens(drop_)) return Fate::dropped;
+  if (happens(malformed_)) {
+    kept_ = static_cast<std::size_t>(1 + random.below(static_cast<std::int64_t>(payload.size()) - 1));
+    append_frame(0x1, payload.substr(0, kept_));
     return Fate::cut;
   }
+  if (!late_ && happens(reorder_)) {
+    late_ = Late{.stream = stream, .payload = std::string{payload}};
+    return Fate::sent;
+  }
   append_frame(0x1, payload);
+  if (happens(duplicate_)) append_frame(0x1, payload);
+  if (late_ && ++late_->overtaken_by == overtaken_most) send_late();
   return Fate::sent;
+}
+
+void Frames::send_late() {
+  if (auto const late = std::exchange(late_, std::nullopt)) append_frame(0x1, late->payload);
 }
 
 void Frames::close(std::uint16_t code, std::string_view reason) {

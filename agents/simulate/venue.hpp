@@ -34,20 +34,32 @@ struct Reply {
 struct Faults {
   double drop = 0;       ///< part of the data frames that are not sent
   double malformed = 0;  ///< part of the data frames that are cut short
+  double duplicate = 0;  ///< part of the data frames that are sent twice
+  double reorder = 0;    ///< part of the data frames that frames of other streams overtake
   std::chrono::milliseconds disconnect{}, close{}, shutdown{}, delay{};
   int throttle = 0, error = 0;  ///< each how many-th request
 };
 
-/// Encoded websocket frames on their way to one client; does the frame faults.
+/// Encoded websocket frames on their way to one client; does the frame faults. What happens to a frame follows from its
+/// bytes and the seed alone: the same on every connection that it is sent on.
 class Frames {
  public:
   enum class Fate : std::uint8_t { sent, dropped, cut };
 
   Frames(Faults const& faults, std::uint64_t seed)
-      : random_{seed}, drop_{to_limit(faults.drop)}, malformed_{to_limit(faults.malformed)} {}
+      : seed_{seed},
+        drop_{to_limit(faults.drop)},
+        malformed_{to_limit(faults.malformed)},
+        duplicate_{to_limit(faults.duplicate)},
+        reorder_{to_limit(faults.reorder)} {}
 
   void control(std::string_view payload) { append_frame(0x1, payload); }
-  Fate data(std::string_view payload);
+  /// `stream`: any number of its own; the frames of one stream stay in their order.
+  Fate data(std::size_t stream, std::string_view payload);
+  /// Bytes that were left of the frame that was cut last.
+  std::size_t kept() const { return kept_; }
+  /// The frame that is being overtaken goes out now. To be called before bytes() are sent.
+  void send_late();
   void ping(std::string_view payload) { append_frame(0x9, payload); }
   void pong(std::string_view payload) { append_frame(0xA, payload); }
   void close(std::uint16_t code, std::string_view reason);
@@ -61,8 +73,14 @@ class Frames {
   static std::uint64_t to_limit(double part) { return static_cast<std::uint64_t>(part * 4294967296.0); }
   void append_frame(unsigned char opcode, std::string_view payload);
 
-  Random random_;
-  std::uint64_t drop_, malformed_, count_ = 0;
+  struct Late {
+    std::size_t stream = 0;
+    std::string payload;
+    int overtaken_by = 0;
+  };
+  std::uint64_t seed_, drop_, malformed_, duplicate_, reorder_, count_ = 0;
+  std::size_t kept_ = 0;
+  std::optional<Late> late_;
   std::string bytes_;
 };
 

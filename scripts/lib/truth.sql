@@ -3,7 +3,8 @@
 -- A truth line is {"kind":…,"record":…}; `received_at` is the publisher's own and is not compared; neither are `time` and
 -- `closed` where the provider does not say them. Numbers are compared as spelled: 0.10 is not 0.1.
 -- Where the later one wins, the last line of an identity counts. A book update may be left out where a stored snapshot
--- covers it (its sequence is at or above the update's): the transformer drops those.
+-- covers it (its sequence is at or above the update's), and a snapshot where the book went on beyond it: the transformer
+-- drops those.
 \set ON_ERROR_STOP on
 \set QUIET on
 set client_min_messages = warning;
@@ -34,7 +35,7 @@ begin
     execute format($q$
       create temp table sent_rows on commit drop as
         select (to_jsonb(jsonb_populate_record(null::%1$I, record)) - $2)::text as content,
-               record ->> 'symbol' as symbol, (record ->> 'sequence')::bigint as sequence
+               record ->> 'symbol' as symbol, record ->> 'type' as type, (record ->> 'sequence')::bigint as sequence
         from (select distinct on (%2$s) record, number from truth
               where kind = %1$L and record ->> 'source' = $1 order by %2$s, number desc) last_of_identity;
       $q$, one.kind, identity) using one.source, ignored;
@@ -51,7 +52,8 @@ begin
       update comparison set covered = (
           select count(*) from missing_rows
           where exists (select from books where books.source = one.source and books.symbol = missing_rows.symbol
-                          and books.type = 'snapshot' and books.sequence >= missing_rows.sequence))
+                          and books.sequence >= missing_rows.sequence
+                          and (books.type = 'snapshot' or missing_rows.type = 'snapshot')))
         where comparison.source = one.source and comparison.kind = 'books';
       update comparison set missing = missing - covered where comparison.source = one.source and comparison.kind = 'books';
     end if;
@@ -60,7 +62,7 @@ begin
 end $$;
 
 \pset footer off
-select source, kind, sent, stored, missing, extra, covered as "left out (in a snapshot)",
+select source, kind, sent, stored, missing, extra, covered as "left out (the book is beyond)",
        case when missing = 0 and extra = 0 then 'equal' else 'DIFFERENT' end as verdict
 from comparison order by source, kind;
 do $$

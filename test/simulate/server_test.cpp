@@ -291,6 +291,42 @@ TEST_CASE("faults: frames that are cut short are counted in the truth, and what 
         frames.size() - broken - (count(frames, "@kline") > 0 ? frames.size() - broken - truth.records.size() : 0));
 }
 
+TEST_CASE("faults: a frame that is served again is damaged again, in the same way") {
+  ServerOptions options;
+  options.faults.malformed = 0.05;
+  options.faults.drop = 0.05;
+  Binance binance{2'000, options, {.from_start = true}};
+  auto const first = all_frames(binance.client, binance.websocket() + "/stream?streams=btcusdt@trade");
+  auto const second = all_frames(binance.client, binance.websocket() + "/stream?streams=btcusdt@trade");
+  CHECK(first.size() > 500);
+  CHECK(first == second);
+}
+
+TEST_CASE("faults: repeated and overtaken frames are all there, and a stream keeps its order") {
+  std::string const all = "/stream?streams=btcusdt@trade/btcusdt@bookTicker/ethusdt@trade";
+  ServerOptions options;
+  Binance whole{3'000, options};
+  auto const wanted = all_frames(whole.client, whole.websocket() + all);
+  options.faults.duplicate = 0.05;
+  options.faults.reorder = 0.05;
+  Binance binance{3'000, options};
+  auto const frames = all_frames(binance.client, binance.websocket() + all);
+  binance.running.stop();
+  auto const of = [](std::vector<std::string> const& from, std::string_view stream) {
+    std::vector<std::string> kept;
+    for (auto const& frame : from)
+      if (frame.contains(stream) && (kept.empty() || kept.back() != frame)) kept.push_back(frame);
+    return kept;
+  };
+  CHECK(frames.size() > wanted.size() + 50);
+  CHECK(of(frames, "") != of(wanted, ""));
+  for (auto const* stream : {"btcusdt@trade", "btcusdt@bookTicker", "ethusdt@trade"}) {
+    CAPTURE(stream);
+    CHECK(of(frames, stream) == of(wanted, stream));
+  }
+  CHECK(read_truth(binance.truth_path.text()).records.size() >= wanted.size());
+}
+
 TEST_CASE("faults: each n-th request is throttled or fails, the others do not") {
   ServerOptions options;
   options.faults.throttle = 3;
