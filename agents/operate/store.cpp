@@ -2,7 +2,7 @@
 
 #include "agents/connections.hpp"
 #include "agents/instance_name.hpp"
-#include "agents/keep_place.hpp"
+#include "agents/keep_running.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/retention.hpp"
@@ -54,7 +54,7 @@ int run(Invocation const& invocation) {
   if (!wait_for_broker(kafka, invocation.stop, config.milliseconds("kafka.wait_ms_max"))) return stopped_as_asked;
   look_at_database(config, invocation.stop);
   Retention const retention{database_of(config), retention_of(config, kinds)};
-  keep_place(invocation.stop, [&] {
+  keep_running(invocation.stop, [&] {
     auto const consumer = kafka::make_consumer(
         kafka, {.group = group, .instance = instance.text(), .session_timeout = config.milliseconds("kafka.session_timeout_ms")});
     auto const dead_letters = kafka::make_producer(kafka, {});

@@ -2,7 +2,7 @@
 
 #include "agents/connections.hpp"
 #include "agents/instance_name.hpp"
-#include "agents/keep_place.hpp"
+#include "agents/keep_running.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/status.hpp"
@@ -53,7 +53,7 @@ int run(Invocation const& invocation) {
   Metrics metrics{"transform"};
   StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
   if (!wait_for_broker(kafka, invocation.stop, config.milliseconds("kafka.wait_ms_max"))) return stopped_as_asked;
-  keep_place(invocation.stop, [&] {
+  keep_running(invocation.stop, [&] {
     auto const known = kafka::make_follower(kafka, knowledge_topics(), {});
     auto const exchange = kafka::make_exchange(kafka, {.transactional_id = instance.text(),
                                                        .group = group,

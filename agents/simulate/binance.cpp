@@ -389,7 +389,7 @@ void BinanceMarketSession::changed() {
 
 Session::Feed BinanceMarketSession::produce(Now const& now, std::size_t bytes, Frames& out) {
   if (subscriptions_.names().empty()) return Feed::waiting;
-  if (source_.as_fast_as_read() && !market_ && !subscriptions_.settled(now)) return Feed::waiting;
+  if (source_.waits_for_subscriptions() && !market_ && !subscriptions_.settled(now)) return Feed::waiting;
   if (!market_) market_ = source_.cursor(now);
   auto const limit = source_.limit_us(now);
   auto steps_left = 100'000;  // A stream that seldom speaks must not hold up the others.

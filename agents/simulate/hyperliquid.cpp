@@ -341,7 +341,7 @@ void HyperliquidMarketSession::changed(std::string const& word, bool added) {
 
 Session::Feed HyperliquidMarketSession::produce(Now const& now, std::size_t bytes, Frames& out) {
   if (subscriptions_.names().empty()) return Feed::waiting;
-  if (source_.as_fast_as_read() && !market_ && !subscriptions_.settled(now)) return Feed::waiting;
+  if (source_.waits_for_subscriptions() && !market_ && !subscriptions_.settled(now)) return Feed::waiting;
   if (!market_) market_ = source_.cursor(now);
   auto const limit = source_.limit_us(now);
   put_first(out);

@@ -69,6 +69,8 @@ class Source {
   void move_on(Now const& now, int steps);
   History const& history() const { return *history_; }
   bool as_fast_as_read() const { return options_.as_fast_as_read; }
+  /// What is served at once when a connection begins would be missed by a stream that is subscribed to a moment later.
+  bool waits_for_subscriptions() const { return options_.as_fast_as_read || options_.from_start; }
   std::vector<MarketSymbol> const& symbols() const { return options_.symbols; }
   /// -1: there is none.
   int find_native(std::string_view native) const;

@@ -144,8 +144,8 @@ struct VenueOptions {
   int weight_per_minute = 0;  ///< 0: the provider's own
 };
 
-/// Control frames wait this long after the latest subscription before data flow as fast as they are read, so that a
-/// client that subscribes step by step misses nothing.
+/// Data that flow as fast as they are read begin this long after the latest subscription, so that a client that
+/// subscribes step by step misses nothing.
 inline constexpr std::chrono::milliseconds settle{250};
 
 }  // namespace penstock::simulate

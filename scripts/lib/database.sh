@@ -1,7 +1,7 @@
 # A private PostgreSQL 17 with TimescaleDB, for trying out and for tests. Sourced by scripts, inside the toolbox.
 #
 #   database_start DIR     makes it (once) and starts it; sets DATABASE_URL
-#   database_stop DIR      stops it; nothing is left running
+#   database_stop DIR [MODE]   stops it, MODE fast (default) or immediate; nothing is left running
 #
 # It listens on loopback and on a socket in DIR only, and lets role penstock in without a password. A second start of
 # a running one just sets DATABASE_URL again. A stop by kill -9 is survived. Errors: a line on stderr, return 1.
@@ -133,7 +133,7 @@ database_stop() {
   [ -d "$1" ] || return 0
   dir=$(_database_absolute "$1") || return 1
   pid=$(_database_pid "$dir") || return 0
-  _database_run pg_ctl -D "$dir/data" -m fast -w -t 20 stop > /dev/null 2>&1 ||
+  _database_run pg_ctl -D "$dir/data" -m "${2:-fast}" -w -t 20 stop > /dev/null 2>&1 ||
     _database_run pg_ctl -D "$dir/data" -m immediate -w -t 10 stop > /dev/null 2>&1 || true
   for waited in $(seq 1 50); do
     [ -d "/proc/$pid" ] || return 0

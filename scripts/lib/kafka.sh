@@ -2,6 +2,8 @@
 # A real Kafka broker on loopback, for scripts that run inside the toolbox (source this file).
 #   kafka_start DIR     makes and starts one broker whose data, log, pid and `start` are in DIR; sets and exports KAFKA_BROKERS.
 #                       A second call for the same DIR starts it again on the same port, with what it held.
+#                       KAFKA_PROXY=PORT when it is made: clients may also come through a proxy that listens on PORT and goes on
+#                       to the port in DIR/proxied_port.
 #   kafka_stop DIR      ends it and waits until it is gone. The data stays. Safe to call twice.
 #   kafka_fetch         only fetches the jars (44 MB, Maven Central), once, into the user's cache folder.
 
@@ -43,21 +45,21 @@ kafka_fetch() {
 kafka_free_ports() {
   python3 -c '
 import socket
-held = [socket.socket() for _ in range(2)]
+held = [socket.socket() for _ in range(3)]
 for s in held: s.bind(("127.0.0.1", 0))
 print(*[s.getsockname()[1] for s in held])'
 }
 
 kafka_properties() {
-  local dir=$1 port=$2 controller=$3
+  local dir=$1 port=$2 controller=$3 proxied=$4
   cat << PROPERTIES
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller${KAFKA_PROXY:+,PROXIED://127.0.0.1:$proxied}
+advertised.listeners=PLAINTEXT://127.0.0.1:$port${KAFKA_PROXY:+,PROXIED://127.0.0.1:$KAFKA_PROXY}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 log.dirs=$dir/data
 num.partitions=4
 auto.create.topics.enable=false
@@ -71,13 +73,18 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 PROPERTIES
 }
 
-kafka_alive() { [ -s "$1/pid" ] && kill -0 "$(cat "$1/pid")" 2>/dev/null; }
+# One that has ended and is not yet buried (state Z) is gone.
+kafka_runs() { grep -qs ') [^ZX] ' "/proc/$1/stat"; }
+kafka_alive() { [ -s "$1/pid" ] && kafka_runs "$(cat "$1/pid")"; }
 
 kafka_start() {
-  local dir=$1 port controller id began=$SECONDS
+  local dir=$1 port controller proxied id began=$SECONDS
   mkdir -p "$dir" && dir=$(cd "$dir" && pwd) || return 1
   if kafka_alive "$dir"; then
     KAFKA_BROKERS=127.0.0.1:$(cat "$dir/port"); export KAFKA_BROKERS
@@ -86,8 +93,8 @@ kafka_start() {
   kafka_fetch || return 1
   if [ ! -e "$dir/formatted" ]; then
     rm -rf "${dir:?}/data"
-    read -r port controller <<< "$(kafka_free_ports)"
-    kafka_properties "$dir" "$port" "$controller" > "$dir/server.properties"
+    read -r port controller proxied <<< "$(kafka_free_ports)"
+    kafka_properties "$dir" "$port" "$controller" "$proxied" > "$dir/server.properties"
     # An id of its own for each cluster: 16 random bytes, URL-safe base64.
     id=$(python3 -c 'import base64, os; print(base64.urlsafe_b64encode(b"p" + os.urandom(15)).decode().rstrip("="))')
     if ! java -Xmx256m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$kafka_cache/lib/*" \
@@ -97,6 +104,7 @@ kafka_start() {
       return 1
     fi
     echo "$port" > "$dir/port"
+    echo "$proxied" > "$dir/proxied_port"
     touch "$dir/formatted"
   fi
   port=$(cat "$dir/port")
@@ -140,7 +148,7 @@ kafka_stop() {
   [ -s "$dir/pid" ] || return 0
   pid=$(cat "$dir/pid")
   kill "$pid" 2>/dev/null
-  while kill -0 "$pid" 2>/dev/null; do
+  while kafka_runs "$pid"; do
     # A broker that does not end by itself has nothing to lose here.
     [ "$waited" -lt 200 ] || kill -9 "$pid" 2>/dev/null
     sleep 0.1

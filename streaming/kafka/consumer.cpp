@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <thread>
 
 namespace penstock::kafka {
 namespace {
@@ -14,9 +13,10 @@ using namespace std::chrono_literals;
 /// A subscribed topic may be on its way into being; after this time it is a mistake.
 constexpr auto missing_topic_wait = 4s;
 constexpr auto close_wait = 1s;
+/// For each question of follow(), which a stop waits for.
+constexpr auto follow_wait = 4s;
 /// Asked from inside poll(), and a stop must not wait for it: with close_wait less than 5 s.
 constexpr int committed_wait_ms = 1'500;
-constexpr auto follow_wait = 10s;
 /// librdkafka needs about this much for a record beside its bytes.
 constexpr std::size_t record_overhead_bytes = 600;
 /// Fetched at once over all partitions, compressed. A larger record comes alone.
@@ -116,28 +116,9 @@ void KafkaConsumer::subscribe(std::vector<Topic> const& topics, OnAssignment on_
 }
 
 void KafkaConsumer::follow(std::vector<Topic> const& topics, FollowOptions const& options) {
-  auto const until = std::chrono::steady_clock::now() + follow_wait;
-  Offsets starts;
-  for (bool known = false; !known;) try {
-      starts = starts_of(topics, options);
-      known = true;
-    } catch (Fault const& problem) {
-      // A topic that was made just now has no leader for a moment.
-      if (problem.kind() != Fault::Kind::transient || std::chrono::steady_clock::now() >= until) throw;
-      std::this_thread::sleep_for(100ms);
-    }
-  std::vector<TopicPartition> all;
-  for (auto const& [partition, offset] : starts) all.push_back(partition);
-  if (on_assignment_)
-    for (auto const& [partition, offset] : on_assignment_({all, {}})) starts[partition] = offset;
-  place(all, starts);
-}
-
-/// Now, not when the first fetch happens: what is written after this call is delivered.
-Offsets KafkaConsumer::starts_of(std::vector<Topic> const& topics, FollowOptions const& options) {
   std::vector<TopicPartition> all;
   for (auto const& topic : topics)
-    for (auto& partition : partitions_of_topic(client_.get(), topic, 10s)) all.push_back(std::move(partition));
+    for (auto& partition : partitions_of_topic(client_.get(), topic, follow_wait)) all.push_back(std::move(partition));
 
   auto const list = list_of(all);
   auto const from_time = options.from_time != Time{};
@@ -146,7 +127,8 @@ Offsets KafkaConsumer::starts_of(std::vector<Topic> const& topics, FollowOptions
                                 ? std::chrono::floor<std::chrono::milliseconds>(options.from_time).time_since_epoch().count()
                             : options.from_earliest ? RD_KAFKA_OFFSET_BEGINNING
                                                     : RD_KAFKA_OFFSET_END;
-  check(rd_kafka_offsets_for_times(client_.get(), list.get(), 10'000), "cannot ask where to start");
+  // Now, not when the first fetch happens: what is written after this call is delivered.
+  check(rd_kafka_offsets_for_times(client_.get(), list.get(), milliseconds_of(follow_wait)), "cannot ask where to start");
   Offsets starts;
   for (int i = 0; i < list->cnt; ++i) {
     auto const& element = list->elems[i];
@@ -157,11 +139,14 @@ Offsets KafkaConsumer::starts_of(std::vector<Topic> const& topics, FollowOptions
     }
     // No record that young: start at the end.
     std::int64_t low = 0, high = 0;
-    check(rd_kafka_query_watermark_offsets(client_.get(), element.topic, element.partition, &low, &high, 10'000),
+    check(rd_kafka_query_watermark_offsets(client_.get(), element.topic, element.partition, &low, &high,
+                                           milliseconds_of(follow_wait)),
           "cannot ask for the end");
     starts[partition_of(element)] = Offset{high};
   }
-  return starts;
+  if (on_assignment_)
+    for (auto const& [partition, offset] : on_assignment_({all, {}})) starts[partition] = offset;
+  place(all, starts);
 }
 
 void KafkaConsumer::poll(std::vector<Delivery>& into, std::size_t count, std::chrono::milliseconds wait) {

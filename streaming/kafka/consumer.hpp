@@ -34,7 +34,6 @@ class KafkaConsumer final : public Consumer, private Trouble {
   KafkaGroup group_metadata() const { return KafkaGroup{rd_kafka_consumer_group_metadata(client_.get())}; }
 
  private:
-  Offsets starts_of(std::vector<Topic> const& topics, FollowOptions const& options);
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque);
   static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque);
   void gain(std::vector<TopicPartition> const& gained);

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "agents/keep_place.hpp"
+#include "agents/keep_running.hpp"
 #include "streaming/fault.hpp"
 #include "test/fakes.hpp"
 
@@ -8,11 +8,11 @@ using namespace penstock;
 using namespace penstock::test;
 using namespace std::chrono_literals;
 
-TEST_CASE("keep_place: a displaced member joins anew, and its end is the end") {
+TEST_CASE("keep_running: a displaced member joins anew, and its end is the end") {
   FakeClock clock{};
   std::stop_source stop;
   int runs = 0;
-  keep_place(
+  keep_running(
       stop.get_token(),
       [&] {
         if (++runs < 3) throw Fault{Fault::Kind::displaced, "fenced"};
@@ -21,7 +21,7 @@ TEST_CASE("keep_place: a displaced member joins anew, and its end is the end") {
   CHECK(runs == 3);
 }
 
-TEST_CASE("keep_place: displaced again and again within a minute, another one lives; over a longer time, none does") {
+TEST_CASE("keep_running: displaced again and again within a minute, another one lives; over a longer time, none does") {
   FakeClock clock{};
   std::stop_source stop;
   int runs = 0;
@@ -30,20 +30,27 @@ TEST_CASE("keep_place: displaced again and again within a minute, another one li
     if (++runs < 20) throw Fault{Fault::Kind::displaced, "fenced"};
   };
   SUBCASE("often") {
-    CHECK_THROWS_AS(keep_place(stop.get_token(), [&] { displaced(1s); }, clock), Fault);
+    CHECK_THROWS_AS(keep_running(stop.get_token(), [&] { displaced(1s); }, clock), Fault);
     CHECK(runs == 5);
   }
   SUBCASE("rarely") {
-    keep_place(stop.get_token(), [&] { displaced(20s); }, clock);
+    keep_running(stop.get_token(), [&] { displaced(20s); }, clock);
     CHECK(runs == 20);
   }
 }
 
-TEST_CASE("keep_place: other faults end it at once, and so does a stop") {
+TEST_CASE("keep_running: what is not ready yet is tried again, without end; other faults end it at once, and so does a stop") {
   FakeClock clock{};
   std::stop_source stop;
   int runs = 0;
-  CHECK_THROWS_AS(keep_place(
+  keep_running(
+      stop.get_token(),
+      [&] {
+        if (++runs < 100) throw Fault{Fault::Kind::transient, "no leader yet"};
+      },
+      clock);
+  CHECK(runs == 100);
+  CHECK_THROWS_AS(keep_running(
                       stop.get_token(),
                       [&] {
                         ++runs;
@@ -51,13 +58,14 @@ TEST_CASE("keep_place: other faults end it at once, and so does a stop") {
                       },
                       clock),
                   Fault);
-  stop.request_stop();
-  keep_place(
+  CHECK(runs == 101);
+  keep_running(
       stop.get_token(),
       [&] {
         ++runs;
+        stop.request_stop();
         throw Fault{Fault::Kind::displaced, "fenced"};
       },
       clock);
-  CHECK(runs == 2);
+  CHECK(runs == 102);
 }
