@@ -169,16 +169,17 @@ void KafkaConsumer::raise() {
   if (fault) throw Fault{*fault};
 }
 
-/// Into buffer_. rd_kafka_consume_batch_queue() waits its whole time unless the batch is full, so only one is waited for.
+/// Into buffer_, waiting for the first one only. Not by rd_kafka_consume_batch_queue(): in librdkafka 2.2 to 2.12 it takes
+/// the end of a partition for a record, and the next pause (each rebalance is one) goes on behind the record that comes
+/// next, which is lost (confluentinc/librdkafka#4844). One by one costs 0.1 us a record more.
 std::size_t KafkaConsumer::fetch(std::size_t count, std::chrono::milliseconds wait) {
-  buffer_.resize(std::max<std::size_t>(count, 1));
-  auto const take = [&](std::size_t from, std::size_t most, int wait_ms) {
-    auto const taken = rd_kafka_consume_batch_queue(queue_.get(), wait_ms, buffer_.data() + from, most);
-    return taken > 0 ? static_cast<std::size_t>(taken) : std::size_t{0};
-  };
-  if (auto const taken = take(0, buffer_.size(), 0); taken > 0 || wait <= 0ms) return taken;
-  auto const first = take(0, 1, milliseconds_of(wait));
-  return first == 0 || buffer_.size() == 1 ? first : first + take(1, buffer_.size() - 1, 0);
+  buffer_.clear();
+  while (buffer_.size() < std::max<std::size_t>(count, 1)) {
+    auto* const message = rd_kafka_consume_queue(queue_.get(), buffer_.empty() ? milliseconds_of(wait) : 0);
+    if (message == nullptr) break;
+    buffer_.push_back(message);
+  }
+  return buffer_.size();
 }
 
 std::size_t KafkaConsumer::deliver(std::size_t count, std::vector<Delivery>& into) {

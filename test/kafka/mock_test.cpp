@@ -222,6 +222,20 @@ TEST_CASE("kafka: paused partitions stay silent, their neighbours do not, and no
   consumer->close();
 }
 
+TEST_CASE("kafka: the record that comes while a partition is paused at its end is not skipped") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 1);
+  produce(cluster.connection(), "raw.x", numbered(0, 3));
+  auto const consumer = make_consumer(cluster.connection(), {.group = "g"});
+  consumer->subscribe({"raw.x"}, nullptr);
+  REQUIRE(read(*consumer, 3).size() == 3);
+  CHECK(read(*consumer, 1, 500ms).empty());  // The end was seen.
+  consumer->pause(consumer->assigned());
+  produce(cluster.connection(), "raw.x", numbered(3, 5));
+  consumer->resume(consumer->assigned());
+  CHECK(read(*consumer, 2, 5s) == std::vector<std::string>{"3", "4"});
+}
+
 TEST_CASE("kafka: after a seek, records come from there, also when it was paused or has just been assigned") {
   MockCluster cluster;
   cluster.topic("raw.x", 1);
