@@ -1,5 +1,7 @@
 #include "agents/transform/reconnect.hpp"
 
+#include <algorithm>
+
 namespace penstock {
 
 void Reconnect::resume(std::vector<Gap> const& open, Trade const& first, bool /*again*/) {
@@ -22,13 +24,24 @@ void Reconnect::end(Frame const& frame, Time now, Downstream& out) {
   if (frame.origin != Origin::live) {
     answer(now, out);
   } else {
-    bool const missed = known_ && connection_ != frame.connection && !seen_->repeated_from && seen_->first.time >= last_time_;
+    bool const missed = is_new(frame.connection) && known_ && !seen_->repeated_from && seen_->first.time >= last_time_;
     if (missed) open(frame, now, out);
-    if (connection_ != frame.connection) connection_ = frame.connection;
     last_time_ = known_ ? std::max(last_time_, seen_->last) : seen_->last;
     known_ = true;
   }
   seen_.reset();
+}
+
+bool Reconnect::is_new(std::string_view connection) {
+  auto const found = std::ranges::find(connections_, connection);
+  bool const heard = found != connections_.end();
+  if (heard) {
+    std::rotate(connections_.begin(), found, found + 1);
+  } else {
+    if (connections_.size() == connections_max) connections_.pop_back();
+    connections_.emplace(connections_.begin(), connection);
+  }
+  return !heard;
 }
 
 void Reconnect::open(Frame const& frame, Time now, Downstream& out) {

@@ -1,5 +1,6 @@
 /// Continuity of one symbol's trades that have no sequence: after a reconnect, was anything missed? One thread.
 ///
+/// Several connections may take turns, as those of two publishers of one feed do: only one's first frame is looked at.
 /// No gap where the first frame of the new connection repeats a trade that was seen, or reaches back before the last one.
 /// Else from the last trade before to the first one after is a gap. The answer to it fills it where it overlaps what was
 /// seen before; where it does not, the gap is unfillable and ends at the answer's first trade.
@@ -16,6 +17,7 @@ namespace penstock {
 class Reconnect {
  public:
   static constexpr std::size_t gaps_max = 64;
+  static constexpr std::size_t connections_max = 8;
 
   /// Before the first trade that is seen, `first`: goes on with the gaps that were left open before it.
   void resume(std::vector<Gap> const& open, Trade const& first, bool again);
@@ -36,9 +38,10 @@ class Reconnect {
 
   void open(Frame const& frame, Time now, Downstream& out);
   void answer(Time now, Downstream& out);
+  bool is_new(std::string_view connection);
 
-  std::string connection_;
-  bool known_ = false;  ///< there was a live frame before
+  std::vector<std::string> connections_;  ///< those heard last, the latest in front
+  bool known_ = false;                    ///< there was a live frame before
   Time last_time_{};
   std::optional<Seen> seen_;
   std::vector<OpenGap> gaps_;

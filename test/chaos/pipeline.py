@@ -1,6 +1,7 @@
 """What a chaos run is made of: a simulator, agents, a broker and a database, each of which can be ended and started again."""
 import json, os, pathlib, re, signal, subprocess, threading
 
+PROVIDERS = ["binance", "hyperliquid"]
 LIB = pathlib.Path(__file__).resolve().parents[2] / "scripts/lib"
 
 
@@ -59,7 +60,7 @@ class Simulator:
         log = open(f"{work}/simulate.log", "w")
         self.process = started([penstock, "simulate", *arguments], stdout=subprocess.PIPE, stderr=log, text=True)
         self.sections, section = {}, None
-        wanted = sum(word in ("binance", "hyperliquid") for word in arguments)
+        wanted = sum(word in PROVIDERS for word in arguments)
         for line in self.process.stdout:
             if found := re.match(r"\[publish\.(\w+)\]", line):
                 section = self.sections.setdefault(found[1], {})
@@ -150,9 +151,12 @@ class Agent:
     def _sum(status, name):
         return sum(metric["value"] for metric in status["metrics"] if metric["name"] == name)
 
-    def is_quiet(self):
-        """Nothing left to read, and nothing came within the last second."""
+    def receives(self):
+        """Something came within the last second; None where that is not known."""
         if not self.look() or self.status is None or self.status_before is None:
-            return False
-        return self._sum(self.status, "penstock_lag_records") == 0 and \
-            self._sum(self.status, "penstock_received_total") == self._sum(self.status_before, "penstock_received_total")
+            return None
+        return self._sum(self.status, "penstock_received_total") > self._sum(self.status_before, "penstock_received_total")
+
+    def is_quiet(self):
+        """Nothing left to read, and nothing comes."""
+        return self.receives() is False and self._sum(self.status, "penstock_lag_records") == 0

@@ -64,6 +64,18 @@ TEST_CASE("reconnect: a new connection that repeats nothing has a gap from the l
   CHECK(stream.out.gaps.size() == 1);
 }
 
+TEST_CASE("reconnect: connections of two publishers take turns without a gap, and a third one is looked at") {
+  Stream stream;
+  stream.live({{1}, {2}}, "a");
+  stream.live({{1, true}, {2, true}}, "b");
+  stream.live({{3}}, "a");
+  stream.live({{4}}, "b");
+  stream.live({{5}}, "a");
+  CHECK(stream.out.gaps.empty());
+  stream.live({{9}}, "c");
+  CHECK(stream.out.gap_names() == Names{"open reconnect -"});
+}
+
 TEST_CASE("reconnect: an answer that overlaps what was seen fills the gap") {
   Stream stream;
   stream.live({{2}}, "a");
