@@ -351,11 +351,11 @@ void KafkaConsumer::lose(std::vector<TopicPartition> const& lost) {
   } catch (...) {
     failure_ = std::current_exception();
   }
+  resume(lost);  // librdkafka remembers a pause, and would not read them when they come back.
   std::vector<TopicPartition> placed;
   for (auto const& partition : lost) {
     if (assigned_.erase(partition) > 0) placed.push_back(partition);
     unplaced_.erase(partition);
-    paused_.erase(partition);
     starts_.erase(partition);
   }
   check(rd_kafka_incremental_unassign(client_.get(), list_of(placed).get()), "cannot hand over partitions");

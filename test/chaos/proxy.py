@@ -48,6 +48,8 @@ class Proxy:
         self._writers |= both
         await asyncio.gather(self._pump(reader, onward), self._pump(there, writer))
         self._writers -= both
+        for each in both:
+            each.close()
 
     async def _pump(self, reader, writer):
         try:

@@ -222,6 +222,25 @@ TEST_CASE("kafka: paused partitions stay silent, their neighbours do not, and no
   consumer->close();
 }
 
+TEST_CASE("kafka: a partition that was paused when it was lost is read when it comes back") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 2);
+  auto const first = make_consumer(cluster.connection(), {.group = "g"});
+  auto const second = make_consumer(cluster.connection(), {.group = "g"});
+  std::vector<Delivery> none;
+  first->subscribe({"raw.x"}, nullptr);
+  REQUIRE(until([&] { return first->assigned().size() == 2; }, [&] { first->poll(none, 1, 20ms); }));
+  first->pause(first->assigned());
+  second->subscribe({"raw.x"}, nullptr);
+  REQUIRE(
+      until([&] { return second->assigned().size() == 1; }, [&] { first->poll(none, 1, 20ms), second->poll(none, 1, 20ms); }));
+  second->close();
+  REQUIRE(until([&] { return first->assigned().size() == 2; }, [&] { first->poll(none, 1, 20ms); }));
+  first->resume(first->assigned());
+  produce(cluster.connection(), "raw.x", numbered(0, 20));
+  CHECK(read(*first, 20, 5s).size() == 20);
+}
+
 TEST_CASE("kafka: the record that comes while a partition is paused at its end is not skipped") {
   MockCluster cluster;
   cluster.topic("raw.x", 1);
