@@ -351,7 +351,8 @@ TEST_CASE("kafka: a second process with the same instance name makes the first g
   second->subscribe({topic}, nullptr);
   REQUIRE(until([&] { return second->assigned().size() == 1; }, [&] { second->poll(none, 1, 20ms); }));
   std::string text;
-  until([&] { return !text.empty(); }, [&] { text = fault_text([&] { first->poll(none, 1, 20ms); }, Fault::Kind::displaced); }, 20s);
+  until([&] { return !text.empty(); }, [&] { text = fault_text([&] { first->poll(none, 1, 20ms); }, Fault::Kind::displaced); },
+        20s);
   CHECK(text.contains("another instance with the same id took over"));
 }
 
