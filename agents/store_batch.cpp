@@ -21,6 +21,7 @@ void clear_rows(TableRows& table) {
 
 std::expected<void, Reject> StoreBatch::add(Delivery& delivery) {
   auto& progress = progress_of(delivery.position);
+  progress.skipped += to_integer(delivery.position.offset) - to_integer(progress.next);
   progress.next = next(delivery.position.offset);
   ++progress.read;
   ++count_;
@@ -48,9 +49,11 @@ std::expected<void, Reject> StoreBatch::add(Delivery& delivery) {
 WriteBatch const& StoreBatch::seal(Offsets const& stored) {
   for (auto const& progress : progress_) {
     TopicPartition const partition{Topic{progress.topic}, progress.partition};
+    write_.first[partition] = progress.first;
     write_.to[partition] = progress.next;
     write_.read[partition] = progress.read;
     write_.dead[partition] = progress.dead;
+    write_.skipped[partition] = progress.skipped;
     if (auto const found = stored.find(partition); found != stored.end()) write_.from.insert(*found);
   }
   return write_;
@@ -64,8 +67,10 @@ void StoreBatch::clear() {
   std::ranges::for_each(write_.tables, clear_rows);
   write_.from.clear();
   write_.to.clear();
+  write_.first.clear();
   write_.read.clear();
   write_.dead.clear();
+  write_.skipped.clear();
   bytes_ = count_ = current_ = 0;
 }
 
@@ -86,6 +91,7 @@ StoreBatch::Progress& StoreBatch::progress_of(Position const& position) {
   }
   progress_.push_back({.topic = position.topic,
                        .partition = position.partition,
+                       .first = position.offset,
                        .next = position.offset,
                        .table = static_cast<std::size_t>(table - write_.tables.begin())});
   return progress_.back();

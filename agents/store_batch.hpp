@@ -33,8 +33,8 @@ class StoreBatch {
   struct Progress {
     std::string_view topic;
     Partition partition;
-    Offset next;
-    std::int64_t read = 0, dead = 0;
+    Offset first, next;
+    std::int64_t read = 0, dead = 0, skipped = 0;
     std::size_t table;
   };
   Progress& progress_of(Position const& position);

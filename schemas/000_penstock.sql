@@ -12,28 +12,49 @@ create table penstock.offsets (
   consumer_group  text not null,
   topic           text not null,
   partition       int not null,
+  first_offset    bigint not null,
   next_offset     bigint not null,
   at              timestamptz not null default now(),
   primary key (consumer_group, topic, partition)
 ) with (fillfactor = 50);
 
+-- One row an hour, not a transaction: adding it all up stays cheap for ever, so no row is ever dropped.
 create table penstock.ledger (
-  at           timestamptz not null default now(),
-  instance     text not null,
-  topic        text not null,
-  partition    int not null,
-  from_offset  bigint,
-  to_offset    bigint not null,
-  read         bigint not null,
-  written      bigint not null,
-  duplicate    bigint not null,
-  dead         bigint not null
+  consumer_group  text not null,
+  topic           text not null,
+  partition       int not null,
+  hour            timestamptz not null,
+  instance        text not null,
+  from_offset     bigint not null,
+  to_offset       bigint not null,
+  read            bigint not null,
+  skipped         bigint not null,
+  rewound         bigint not null,
+  written         bigint not null,
+  duplicate       bigint not null,
+  dead            bigint not null,
+  at              timestamptz not null default now(),
+  primary key (consumer_group, topic, partition, hour)
+) with (fillfactor = 50);
+
+-- A table may hold fewer rows than the ledger wrote only where this says so.
+create table penstock.retention (
+  table_name      text primary key,
+  dropped_chunks  bigint not null,
+  dropped_before  timestamptz not null,
+  at              timestamptz not null default now()
 );
-select create_hypertable('penstock.ledger', by_range('at', interval '7 days'), create_default_indexes => false);
 
 comment on schema penstock is 'What penstock keeps for itself';
 comment on table penstock.migrations is 'Files of penstock''s schema that were applied (penstock db apply)';
 comment on table penstock.offsets is 'The next offset that a store will read; moves in the same transaction as the rows';
-comment on table penstock.ledger is 'One row per partition and transaction of a store: read = written + duplicate + dead';
-comment on column penstock.ledger.from_offset is 'The first offset of the transaction; null: nothing was stored of the partition before';
-comment on column penstock.ledger.to_offset is 'The next one after it';
+comment on column penstock.offsets.first_offset is 'Where the ledger of the partition begins';
+comment on table penstock.ledger is 'What stores did, per partition and hour: read = written + duplicate + dead; over all hours: offsets.next_offset - offsets.first_offset = read + skipped - rewound';
+comment on column penstock.ledger.hour is 'In UTC; its transactions are added up';
+comment on column penstock.ledger.instance is 'The store that wrote last';
+comment on column penstock.ledger.from_offset is 'Where the first transaction of the hour began';
+comment on column penstock.ledger.to_offset is 'The next offset after the last one';
+comment on column penstock.ledger.skipped is 'Offsets that held no record for a store: ends of transactions, and what was aborted';
+comment on column penstock.ledger.rewound is 'Offsets by which reading went back: the topic was made anew';
+comment on table penstock.retention is 'What penstock has dropped because of its age';
+comment on column penstock.retention.dropped_before is 'Only rows older than this were dropped';

@@ -27,10 +27,12 @@ struct TableRows {
 /// What goes into one database transaction.
 struct WriteBatch {
   std::vector<TableRows> tables;
-  Offsets from;                                 ///< per partition: the next_offset that must be found in the table (fencing)
-  Offsets to;                                   ///< and the one that is written
-  std::map<TopicPartition, std::int64_t> read;  ///< records per partition, for the ledger
-  std::map<TopicPartition, std::int64_t> dead;  ///< of them dead-lettered before the write (malformed …)
+  Offsets from;                                    ///< per partition: the next_offset that must be found in the table (fencing)
+  Offsets to;                                      ///< and the one that is written
+  Offsets first;                                   ///< of the first record; not `from` where offsets before it held none
+  std::map<TopicPartition, std::int64_t> read;     ///< records per partition, for the ledger
+  std::map<TopicPartition, std::int64_t> dead;     ///< of them dead-lettered before the write (malformed …)
+  std::map<TopicPartition, std::int64_t> skipped;  ///< offsets between `first` and `to` that held no record
 };
 
 struct WriteResult {

@@ -123,15 +123,17 @@ WriteResult BatchWriter::write(Connection& connection, WriteBatch const& batch) 
 // Before the rows: a store that lost its partitions writes nothing, and one that still writes them holds the lock until
 // its commit, so the next one waits here and then sees what became of it.
 void BatchWriter::claim(Connection& connection, WriteBatch const& batch) const {
-  Arrays wanted{4};
+  Arrays wanted{5};
   for (auto const& [key, to] : batch.to) {
     auto const from = batch.from.find(key);
     wanted.add({key.topic, text_of(to_integer(key.partition)),
-                from == batch.from.end() ? Value{} : text_of(to_integer(from->second)), text_of(to_integer(to))});
+                from == batch.from.end() ? Value{} : text_of(to_integer(from->second)), text_of(to_integer(to)),
+                text_of(to_integer(batch.first.at(key)))});
   }
   auto const parameters = wanted.parameters({group_});
   std::string const keys =
-      " from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) as w (topic, partition, expected, next_offset)";
+      " from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])"
+      " as w (topic, partition, expected, next_offset, first_offset)";
   auto moved = connection.execute("update penstock.offsets o set next_offset = w.next_offset, at = now()" + keys +
                                       " where o.consumer_group = $1 and o.topic = w.topic and o.partition = w.partition"
                                       " and o.next_offset = w.expected",
@@ -139,8 +141,8 @@ void BatchWriter::claim(Connection& connection, WriteBatch const& batch) const {
   auto const all = static_cast<std::int64_t>(batch.to.size());
   if (moved < all)
     moved += connection.execute(
-        "insert into penstock.offsets (consumer_group, topic, partition, next_offset)"
-        " select $1, w.topic, w.partition, w.next_offset" +
+        "insert into penstock.offsets (consumer_group, topic, partition, first_offset, next_offset)"
+        " select $1, w.topic, w.partition, w.first_offset, w.next_offset" +
             keys +
             " where not exists (select from penstock.offsets o where o.consumer_group = $1"
             " and o.topic = w.topic and o.partition = w.partition)"
@@ -196,23 +198,33 @@ std::vector<BatchWriter::Outcome> BatchWriter::write_table(Connection& connectio
   return outcomes;
 }
 
+// Adds to the row of the partition's hour.
 void BatchWriter::write_ledger(Connection& connection, WriteBatch const& batch,
                                std::map<TopicPartition, Counts> const& counts) const {
-  Arrays rows{8};
+  Arrays rows{10};
   for (auto const& [key, to] : batch.to) {
-    auto const from = batch.from.find(key);
+    auto const first = to_integer(batch.first.at(key));
+    auto const expected = batch.from.find(key);
+    auto const from = expected == batch.from.end() ? first : to_integer(expected->second);
     auto const found = counts.find(key);
     auto const counted = found == counts.end() ? Counts{} : found->second;
-    rows.add({key.topic, text_of(to_integer(key.partition)),
-              from == batch.from.end() ? Value{} : text_of(to_integer(from->second)), text_of(to_integer(to)),
-              text_of(count_of(batch.read, key)), text_of(counted.written), text_of(counted.duplicate),
-              text_of(count_of(batch.dead, key) + counted.refused)});
+    auto const skipped = count_of(batch.skipped, key) + std::max<std::int64_t>(first - from, 0);
+    auto const rewound = std::max<std::int64_t>(from - first, 0);
+    rows.add({key.topic, text_of(to_integer(key.partition)), text_of(from), text_of(to_integer(to)),
+              text_of(count_of(batch.read, key)), text_of(skipped), text_of(rewound), text_of(counted.written),
+              text_of(counted.duplicate), text_of(count_of(batch.dead, key) + counted.refused)});
   }
   connection.execute(
-      "insert into penstock.ledger (instance, topic, partition, from_offset, to_offset, read, written, duplicate, dead) select "
-      "$1, w.*"
-      " from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]) w",
-      rows.parameters({instance_}));
+      "insert into penstock.ledger as l (consumer_group, instance, hour, topic, partition, from_offset, to_offset, read, skipped,"
+      " rewound, written, duplicate, dead)"
+      " select $1, $2, date_trunc('hour', now(), 'UTC'), w.*"
+      " from unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],"
+      " $11::bigint[], $12::bigint[]) w"
+      " on conflict (consumer_group, topic, partition, hour) do update set instance = excluded.instance, at = excluded.at,"
+      " to_offset = excluded.to_offset, read = l.read + excluded.read, skipped = l.skipped + excluded.skipped,"
+      " rewound = l.rewound + excluded.rewound, written = l.written + excluded.written,"
+      " duplicate = l.duplicate + excluded.duplicate, dead = l.dead + excluded.dead",
+      rows.parameters({group_, instance_}));
 }
 
 }  // namespace penstock::postgres

@@ -182,6 +182,13 @@ Dropped drop_old_chunks(Connection& connection, std::string_view kind, std::int6
        connection.query("select drop_chunks(to_regclass($1), older_than => now() - make_interval(days => $2::int))",
                         {table, std::to_string(days)}))
     dropped.chunks.push_back(row.front().value_or(""));
+  if (!dropped.chunks.empty())
+    connection.execute(
+        "insert into penstock.retention as r (table_name, dropped_chunks, dropped_before)"
+        " values ($1, $2, now() - make_interval(days => $3::int)) on conflict (table_name) do update set at = excluded.at,"
+        " dropped_chunks = r.dropped_chunks + excluded.dropped_chunks,"
+        " dropped_before = greatest(r.dropped_before, excluded.dropped_before)",
+        {table, std::to_string(dropped.chunks.size()), std::to_string(days)});
   transaction.commit();
   return dropped;
 }

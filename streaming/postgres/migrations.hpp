@@ -40,7 +40,8 @@ struct Dropped {
   std::vector<std::string> chunks;  ///< their names
   std::string skipped;              ///< why nothing can be dropped; "" where it can
 };
-/// Drops the chunks of a kind's table that hold only what is older than `days` (> 0). Several at once: one does it.
+/// Drops the chunks of a kind's table that hold only what is older than `days` (> 0), and says so in penstock.retention.
+/// Several at once: one does it.
 Dropped drop_old_chunks(Connection& connection, std::string_view kind, std::int64_t days);
 
 }  // namespace penstock::postgres

@@ -1,5 +1,6 @@
 #include "agents/store.hpp"
 
+#include "agents/store_batch.hpp"
 #include "schemas/kinds.hpp"
 #include "test/fakes.hpp"
 
@@ -111,6 +112,24 @@ TEST_CASE("store: a record that cannot be read becomes a dead letter, durable be
   CHECK(world.trace.ordered("flush", "write md.trades/0@3"));
   CHECK(world.sink.written.front().dead.at(trades) == 1);
   CHECK(world.sink.written.front().read.at(trades) == 3);
+}
+
+TEST_CASE("store: offsets that hold no record are counted between the first record and the next offset") {
+  auto const at = [](std::int64_t offset) { return Position{"md.trades", Partition{0}, Offset{offset}}; };
+  auto const record = trade(1);
+  StoreBatch batch;
+  for (auto const offset : {2, 3, 5, 9}) {
+    Delivery delivery{.position = at(offset), .key = record.key, .value = record.value};
+    REQUIRE(batch.add(delivery));
+  }
+  auto const& sealed = batch.seal({});
+  CHECK(sealed.first.at(trades) == Offset{2});
+  CHECK(sealed.to.at(trades) == Offset{10});
+  CHECK(sealed.read.at(trades) == 4);
+  CHECK(sealed.skipped.at(trades) == 4);
+  batch.clear();
+  CHECK(batch.sealed().first.empty());
+  CHECK(batch.sealed().skipped.empty());
 }
 
 TEST_CASE("store: a row that the database rejects becomes a dead letter before the rest is committed") {

@@ -37,6 +37,7 @@ WriteBatch make_batch(std::int64_t first, std::int64_t rows, std::int64_t bad_ev
   table.backfill.assign(table.ends.size(), false);
   TopicPartition const partition{Topic{topic}, Partition{0}};
   if (first > 0) batch.from[partition] = Offset{first};
+  batch.first[partition] = Offset{first};
   batch.to[partition] = Offset{first + rows};
   batch.read[partition] = rows;
   return batch;

@@ -122,6 +122,7 @@ class BatchOf {
   BatchOf& moves(std::string const& topic, int partition, std::int64_t from, std::int64_t to) {
     if (from >= 0) batch.from[{topic, Partition{partition}}] = Offset{from};
     batch.to[{topic, Partition{partition}}] = Offset{to};
+    batch.first[{topic, Partition{partition}}] = Offset{std::max<std::int64_t>(from, 0)};
     return *this;
   }
   WriteBatch batch;

@@ -112,7 +112,10 @@ TEST_CASE("migrations: only chunks that are wholly older are dropped") {
   CHECK(dropped.skipped.empty());
   CHECK(database.ask("select count(*) from trades where time > now() - interval '4 days'") == "4");
   CHECK(database.ask("select count(*) from trades") == "5");
+  CHECK(database.ask("select table_name, dropped_chunks, dropped_before < now() - interval '4 days' from penstock.retention") ==
+        "trades|5|t");
   CHECK(drop_old_chunks(connection, "trades", 4).chunks.empty());
+  CHECK(database.ask("select dropped_chunks from penstock.retention") == "5");
   CHECK(drop_old_chunks(connection, "instruments", 4).skipped.contains("instruments"));
   CHECK_THROWS_WITH_AS(drop_old_chunks(connection, "nothing", 4), doctest::Contains("penstock db apply"), Fault);
 }
