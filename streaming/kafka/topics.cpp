@@ -140,6 +140,25 @@ std::optional<std::map<Topic, std::map<std::string, std::string>>> configs_of(Ad
   return configs;
 }
 
+Offsets offsets_at(Admin& admin, std::map<Topic, int> const& topics, rd_kafka_OffsetSpec_t where) {
+  KafkaList const asked{rd_kafka_topic_partition_list_new(16)};
+  for (auto const& [topic, partitions] : topics)
+    for (int p = 0; p < partitions; ++p) add(asked, {topic, Partition{p}})->offset = where;
+  auto const options = options_of(admin, RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+  rd_kafka_ListOffsets(admin.client.get(), asked.get(), options.get(), admin.answers.get());
+  auto const event = answer(admin, "the broker does not tell where partitions begin and end");
+  Offsets offsets;
+  std::size_t count = 0;
+  auto const* const* const infos = rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto const& element = *rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
+    if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR)
+      throw fault_of(element.err, std::string{"the broker does not tell where topic "} + element.topic + " begins and ends");
+    offsets[partition_of(element)] = Offset{element.offset};
+  }
+  return offsets;
+}
+
 using Differences = std::vector<TopicDifference>;
 
 Differences of_kind(Differences const& differences, TopicDifference::Kind kind) {
@@ -271,6 +290,16 @@ void check_reachable(Connection const& connection, std::chrono::milliseconds lim
 std::map<Topic, int> list_topics(Connection const& connection) {
   Admin admin{connection};
   return when_ready([&] { return topics_in(*metadata_of(admin, request_wait)); });
+}
+
+std::map<TopicPartition, Kept> kept_offsets(Connection const& connection, std::map<Topic, int> const& topics) {
+  if (topics.empty()) return {};
+  Admin admin{connection};
+  auto const firsts = when_ready([&] { return offsets_at(admin, topics, RD_KAFKA_OFFSET_SPEC_EARLIEST); });
+  auto const ends = when_ready([&] { return offsets_at(admin, topics, RD_KAFKA_OFFSET_SPEC_LATEST); });
+  std::map<TopicPartition, Kept> kept;
+  for (auto const& [partition, end] : ends) kept[partition] = {firsts.at(partition), end};
+  return kept;
 }
 
 std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted) {

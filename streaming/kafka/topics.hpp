@@ -26,6 +26,14 @@ struct TopicDifference {
 
 /// All topics with their partition counts. Throws Fault.
 std::map<Topic, int> list_topics(Connection const& connection);
+
+/// What a log still holds of a partition: up to `end`, which is the next offset to be written.
+struct Kept {
+  Offset first{}, end{};
+};
+/// Of all partitions of `topics` (name -> partitions). The ends are asked for last. Throws Fault.
+std::map<TopicPartition, Kept> kept_offsets(Connection const& connection, std::map<Topic, int> const& topics);
+
 std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted);
 /// Creates what is missing, adds partitions, alters configuration; never deletes. Throws Fault that names the topic.
 void apply_topics(Connection const& connection, std::vector<TopicDifference> const& differences);
