@@ -2,6 +2,7 @@
 #include "agents/operate/commands.hpp"
 #include "agents/operate/print_table.hpp"
 #include "agents/operate/reach.hpp"
+#include "agents/operate/text_table.hpp"
 #include "schemas/kinds.hpp"
 #include "schemas/texts.hpp"
 #include "streaming/json.hpp"
@@ -31,7 +32,7 @@ void print_states_json(std::vector<MigrationState> const& states) {
 void print_states(std::vector<MigrationState> const& states) {
   std::vector<std::vector<std::string>> rows{{"FILE", "STATE", "APPLIED AT", ""}};
   for (auto const& state : states) rows.push_back({state.name, std::string{to_text(state.kind)}, state.applied_at, state.detail});
-  print_table(rows);
+  std::cout << text_table(rows);
 }
 
 int changed_or_fine(std::vector<MigrationState> const& states) {
@@ -96,7 +97,7 @@ int retention(Connection& connection, Config const& config, bool json) {
   else if (rows.size() == 1)
     std::cout << "retention is off: everything is kept. Set retention.<kind>_days, e.g. retention.trades_days = 90\n";
   else
-    print_table(rows);
+    std::cout << text_table(rows);
   return stopped_as_asked;
 }
 
