@@ -140,10 +140,16 @@ std::optional<std::map<Topic, std::map<std::string, std::string>>> configs_of(Ad
   return configs;
 }
 
+std::vector<TopicPartition> partitions_of(std::map<Topic, int> const& topics) {
+  std::vector<TopicPartition> partitions;
+  for (auto const& [topic, count] : topics)
+    for (int p = 0; p < count; ++p) partitions.push_back({topic, Partition{p}});
+  return partitions;
+}
+
 Offsets offsets_at(Admin& admin, std::map<Topic, int> const& topics, rd_kafka_OffsetSpec_t where) {
-  KafkaList const asked{rd_kafka_topic_partition_list_new(16)};
-  for (auto const& [topic, partitions] : topics)
-    for (int p = 0; p < partitions; ++p) add(asked, {topic, Partition{p}})->offset = where;
+  auto const asked = list_of(partitions_of(topics));
+  for (int i = 0; i < asked->cnt; ++i) asked->elems[i].offset = where;
   auto const options = options_of(admin, RD_KAFKA_ADMIN_OP_LISTOFFSETS);
   rd_kafka_ListOffsets(admin.client.get(), asked.get(), options.get(), admin.answers.get());
   auto const event = answer(admin, "the broker does not tell where partitions begin and end");
@@ -157,6 +163,32 @@ Offsets offsets_at(Admin& admin, std::map<Topic, int> const& topics, rd_kafka_Of
     offsets[partition_of(element)] = Offset{element.offset};
   }
   return offsets;
+}
+
+Commits commits_of(Admin& admin, std::string const& group, std::map<Topic, int> const& topics) {
+  auto* asked = rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list_of(partitions_of(topics)).get());
+  auto const options = options_of(admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+  rd_kafka_ListConsumerGroupOffsets(admin.client.get(), &asked, 1, options.get(), admin.answers.get());
+  rd_kafka_ListConsumerGroupOffsets_destroy(asked);
+  auto const doing = "cannot ask for the committed offsets of group " + group;
+  auto const event = answer(admin, doing);
+  Commits commits;
+  std::size_t count = 0;
+  auto const* const* const groups =
+      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (auto const* const error = rd_kafka_group_result_error(groups[i]))
+      throw fault_of(rd_kafka_error_code(error), doing, rd_kafka_error_string(error));
+    auto const* const list = rd_kafka_group_result_partitions(groups[i]);
+    for (int p = 0; list != nullptr && p < list->cnt; ++p) {
+      auto const& element = list->elems[p];
+      if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) throw fault_of(element.err, doing);
+      if (element.offset < 0) continue;
+      commits[partition_of(element)] = {Offset{element.offset},
+                                        {static_cast<char const*>(element.metadata), element.metadata_size}};
+    }
+  }
+  return commits;
 }
 
 using Differences = std::vector<TopicDifference>;
@@ -300,6 +332,12 @@ std::map<TopicPartition, Kept> kept_offsets(Connection const& connection, std::m
   std::map<TopicPartition, Kept> kept;
   for (auto const& [partition, end] : ends) kept[partition] = {firsts.at(partition), end};
   return kept;
+}
+
+Commits committed_offsets(Connection const& connection, std::string const& group, std::map<Topic, int> const& topics) {
+  if (topics.empty()) return {};
+  Admin admin{connection};
+  return when_ready([&] { return commits_of(admin, group, topics); });
 }
 
 std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted) {

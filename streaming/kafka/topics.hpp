@@ -33,6 +33,8 @@ struct Kept {
 };
 /// Of all partitions of `topics` (name -> partitions). The ends are asked for last. Throws Fault.
 std::map<TopicPartition, Kept> kept_offsets(Connection const& connection, std::map<Topic, int> const& topics);
+/// What a group has committed in them; partitions without it are left out. Throws Fault.
+Commits committed_offsets(Connection const& connection, std::string const& group, std::map<Topic, int> const& topics);
 
 std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted);
 /// Creates what is missing, adds partitions, alters configuration; never deletes. Throws Fault that names the topic.
