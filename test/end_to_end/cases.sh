@@ -26,16 +26,49 @@ case_embedded_volume() {
 case_faults_on_kafka() {
   [ -n "${PENSTOCK_TEST_BROKERS:-}" ] || { echo "skipped: faults-on-kafka: PENSTOCK_TEST_BROKERS is not set"; return 0; }
   begin faults-on-kafka
-  simulator_start "$dir" binance --port 0 --seed 11 --rate 2000 --length 20s --truth "$dir/truth.jsonl" --fault drop=0.002 --fault disconnect=7
+  simulator_start "$dir" binance --port 0 --seed 11 --rate 2000 --length 20s --truth "$dir/truth.jsonl" --fault drop=0.002 --fault malformed=0.001 --fault disconnect=7
   printf '[kafka]\nbrokers = "%s"\n' "$PENSTOCK_TEST_BROKERS" >> "$dir/urls.toml"
+  while_running() { sleep 8; "$penstock" audit --config "$dir/penstock.toml" > "$dir/audit-running.log" 2>&1 || touch "$dir/audit-failed"; }
+  while_running & local auditor=$!
   # A gap whose first fetch came to nothing is asked for again after 5 s.
   idle=12 flow
+  wait "$auditor"
+  [ ! -e "$dir/audit-failed" ] || { printf 'FAILED %s: the audit while it runs\n' "$name"; cat "$dir/audit-running.log"; failed=1; }
   truth_equal "$database" "$dir/truth.jsonl"
   positive 'holes in trade ids that were filled' "$(sql "select count(*) from gaps where channel = 'trade' and state = 'filled'")"
   positive 'lost connections' "$(sql "select count(*) from gaps where symbol = '*' and cause = 'reconnect'")"
   # The venue goes on cutting the connection: it may be away at the moment of the stop.
   no_open_gaps "symbol <> '*'"
+  audited_and_meddled_with
   end
+}
+
+# The audit of what the pipeline left is clean, and no longer when somebody has changed it.
+audited_and_meddled_with() {
+  audit 0 'it adds up' --deep
+  positive 'malformed frames' "$("$penstock" audit --json --config "$dir/penstock.toml" | python3 -c 'import json, sys; print(sum(p["dead_frames"] for p in json.load(sys.stdin)["raw"]))')"
+  local row; row="consumer_group = 'penstock-store' and topic = 'md.trades' and partition = (select max(partition) from penstock.ledger where topic = 'md.trades')"
+  local partition; partition=md.trades/$(sql "select max(partition) from penstock.ledger where topic = 'md.trades'")
+  sql "update penstock.ledger set duplicate = duplicate + 1 where $row" > /dev/null
+  audit 1 "DIFFERS  $partition: "
+  sql "update penstock.ledger set duplicate = duplicate - 1 where $row" > /dev/null
+  sql "update penstock.offsets set next_offset = next_offset - 1 where $row" > /dev/null
+  audit 1 "DIFFERS  $partition: "
+  sql "update penstock.offsets set next_offset = next_offset + 1 where $row" > /dev/null
+  sql "delete from trades where (source, symbol, id) in (select source, symbol, id from trades limit 1)" > /dev/null
+  audit 0 'it adds up'
+  audit 1 'DIFFERS  table trades: ' --deep
+  sql "delete from penstock.ledger where $row" > /dev/null
+  audit 1 "DIFFERS  $partition: "
+}
+# audit EXIT TEXT FLAG…
+audit() {
+  local expected=$1 text=$2 found=0; shift 2
+  "$penstock" audit --config "$dir/penstock.toml" "$@" > "$dir/audit.log" 2>&1 || found=$?
+  [ "$found" -eq "$expected" ] && grep -qF "$text" "$dir/audit.log" && return 0
+  printf 'FAILED %s: audit %s: expected exit %s and "%s", found %s:\n' "$name" "$*" "$expected" "$text" "$found"
+  cat "$dir/audit.log"
+  failed=1
 }
 
 # Recorded traffic against facts of an independent reading of it.
