@@ -108,11 +108,10 @@ class LetterCounts {
   std::map<TopicPartition, std::vector<std::pair<std::int64_t, std::int64_t>>> letters_;  ///< offset, record of the frame
 };
 
-std::string group_of(std::string_view ledger) {
+bool is_of_group(std::string_view ledger, std::string_view group) {
   simdjson::dom::parser parser;
-  std::string_view group;
-  static_cast<void>(parser.parse(ledger.data(), ledger.size())["group"].get(group));
-  return std::string{group};
+  std::string_view found;
+  return parser.parse(ledger.data(), ledger.size())["group"].get(found) == simdjson::SUCCESS && found == group;
 }
 
 /// The records that went back to md.<kind>.
@@ -258,7 +257,7 @@ class Look {
 
   void take_ledger(std::string_view json) {
     auto const ledger = parse_ledger(json);
-    if (ledger && group_of(json) == sources_.transform_group) ledgers_[{ledger->topic, ledger->partition}] = *ledger;
+    if (ledger && is_of_group(json, sources_.transform_group)) ledgers_[{ledger->topic, ledger->partition}] = *ledger;
   }
 
   void count_letters() {
