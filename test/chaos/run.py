@@ -46,7 +46,7 @@ class Round:
 
     def source(self):
         if options.recordings:
-            return ["--recording", options.recordings, "--speed", "4"]
+            return ["--recording", options.recordings, "--speed", "max"]
         market = ["--seed", str(self.seed), "--rate", str(options.rate), "--length", f"{options.seconds}s", "--truth", self.truth,
                   "--fault", "duplicate=0.01", "--fault", "reorder=0.01"]
         # Twins stand in for each other; one publisher alone needs what its predecessor had not sent.
@@ -143,6 +143,7 @@ class Round:
         self.compare_letters()
         if options.twins:
             self.wrong += [f"a gap, although one of two publishers was always there: {gap}" for gap in self.gaps("cause <> 'late-join'")]
+            self.compare_copies()
         for agent in self.agents:
             if agent.ended_itself:
                 self.wrong.append(f"{agent.name} ended by itself {len(agent.ended_itself)} times, exit codes {agent.ended_itself} (log: {agent.name}.log)")
@@ -152,6 +153,14 @@ class Round:
             audit = subprocess.run([options.penstock, "audit", "--config", f"{self.work}/penstock.toml"], capture_output=True, text=True)
             if audit.returncode != 0:
                 self.wrong.append(f"penstock audit is not clean:\n{audit.stdout}{audit.stderr}")
+
+    def compare_copies(self):
+        """What the slower of two publishers sent is counted as duplicate: about as much as what was written."""
+        ledger = [row["value"] for row in self.read_all(["penstock.ledger"])["penstock.ledger"]]
+        written, duplicate = (sum(row[name] for row in ledger) for name in ("written", "duplicate"))
+        print(f"the transformers wrote {written} records and left out {duplicate} duplicates")
+        if duplicate < written / 2:
+            self.wrong.append(f"only {duplicate} duplicates beside {written} records: two publishers of the same feed make more")
 
     def compare_letters(self):
         """Each frame that was cut short is a letter, nothing else is; no raw record has two."""
