@@ -12,7 +12,7 @@ class Act:
         return f"{self.kind} {self.target}" + (f" {self.seconds:.1f} s" if self.seconds else "")
 
 
-def acts(random, agents, broker, database, proxies):
+def acts(random, agents, broker, database, spool, proxies):
     """kind -> (how often it is chosen beside the others, a function that makes one)."""
 
     def kill():
@@ -44,6 +44,7 @@ def acts(random, agents, broker, database, proxies):
         "broker killed": (1, lambda: server("broker", broker, "KILL")),
         "database stopped": (1, lambda: server("database", database, "fast")),
         "database stopped at once": (1, lambda: server("database", database, "immediate")),
+        "spool full": (1, lambda: Act("fill", "the spool's disk", random.uniform(4, 8), spool.fill, spool.free)),
         "line cut": (3, lambda: line("cut")),
         "line refused": (1, lambda: line("refuse")),
         "line slow": (1, lambda: line("delay")),

@@ -48,6 +48,38 @@ class Database:
         return subprocess.run(["psql", self.url, "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statement], check=True, capture_output=True, text=True).stdout.strip()
 
 
+class SmallDisk:
+    """A folder of 4 MB where this process may mount one (else it is a folder like any other), which can be filled."""
+
+    def __init__(self, folder, say):
+        self.folder = folder
+        os.mkdir(folder)
+        try:
+            # Seen by this process and its children only, so that it is gone with them, however they end.
+            os.unshare(os.CLONE_NEWNS)
+            subprocess.run(["mount", "--make-rprivate", "/"], check=True, capture_output=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], check=True, capture_output=True)
+            self.is_small = True
+        except (OSError, subprocess.CalledProcessError) as error:
+            say(f"skipped: filling the spool's disk, for none can be mounted here ({error})")
+            self.is_small = False
+
+    def fill(self):
+        try:
+            with open(f"{self.folder}/filler", "wb", buffering=0) as filler:
+                while self.is_small:
+                    filler.write(bytes(65536))
+        except OSError:
+            pass  # No space left: as it should be.
+
+    def free(self):
+        pathlib.Path(self.folder, "filler").unlink(missing_ok=True)
+
+    def remove(self):
+        if self.is_small:
+            subprocess.run(["umount", "-l", self.folder], capture_output=True)
+
+
 def started(command, **options):
     """A process that does not outlive this one."""
     return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, **options)

@@ -2,7 +2,7 @@
 import argparse, collections, json, os, pathlib, random, shutil, signal, subprocess, sys, tempfile, time
 
 from hand import Hand, acts, kill_in_turns, plan
-from pipeline import LIB, PROVIDERS, Agent, Broker, Database, Simulator
+from pipeline import LIB, PROVIDERS, Agent, Broker, Database, Simulator, SmallDisk
 from proxy import Proxy
 
 STARTS_A_SECOND = 4
@@ -23,6 +23,7 @@ class Round:
         self.random, self.work, self.truth = random.Random(seed), work, f"{work}/truth.jsonl"
         self.proxies = {"broker": Proxy(lambda: self.broker.port()), "database": Proxy(lambda: self.database.port()),
                         "provider": Proxy(lambda: self.simulator.port)}
+        self.spool = SmallDisk(f"{work}/spool", say)
         self.broker, self.database = Broker(work, self.proxies["broker"].port), Database(work)
         self.seed, self.simulator, self.agents, self.hand, self.wrong = seed, None, [], None, []
 
@@ -42,7 +43,7 @@ class Round:
     def plan(self):
         if options.twins:
             return kill_in_turns(self.random, list(zip(self.agents[0:4:2], self.agents[1:4:2])), options.seconds)
-        return plan(self.random, options.seconds, acts(self.random, self.agents, self.broker, self.database, self.proxies))
+        return plan(self.random, options.seconds, acts(self.random, self.agents, self.broker, self.database, self.spool, self.proxies))
 
     def source(self):
         if options.recordings:
@@ -70,8 +71,9 @@ class Round:
 
     def configure(self):
         name = f"chaos-{os.path.basename(self.work)}"
-        lines = ["[kafka]", f'brokers = "127.0.0.1:{self.proxies["broker"].port}"', "session_timeout_ms = 3000", 'properties = ["transaction.timeout.ms=6000"]',
+        lines = ["[kafka]", f'brokers = "127.0.0.1:{self.proxies["broker"].port}"', "session_timeout_ms = 3000", "wait_ms_max = 0", 'properties = ["transaction.timeout.ms=6000"]',
                  "[database]", f'url = "postgresql://penstock@127.0.0.1:{self.proxies["database"].port}/penstock"',
+                 "[spool]", f'folder = "{self.spool.folder}"',
                  # All of the market may come again after any number of deaths.
                  "[transform]", f'group = "{name}-transform"', "window_records = 1000000", "[store]", f'group = "{name}-store"']
         for provider, urls in self.simulator.sections.items():
@@ -201,6 +203,7 @@ class Round:
             agent.kill()
         if self.simulator:
             self.simulator.process.kill()
+        self.spool.remove()
         for server in (self.broker, self.database):
             try:
                 server.stop("TERM" if server is self.broker else "immediate")
