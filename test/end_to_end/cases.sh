@@ -26,8 +26,10 @@ case_embedded_volume() {
 case_faults_on_kafka() {
   [ -n "${PENSTOCK_TEST_BROKERS:-}" ] || { echo "skipped: faults-on-kafka: PENSTOCK_TEST_BROKERS is not set"; return 0; }
   begin faults-on-kafka
+  # The audit adds up all that the broker holds, so other tests' topics must not be there.
+  if [ -n "${PENSTOCK_TEST_KAFKA_DIR:-}" ]; then kafka_start "$work/kafka"; else KAFKA_BROKERS=$PENSTOCK_TEST_BROKERS; fi
   simulator_start "$dir" binance --port 0 --seed 11 --rate 2000 --length 20s --truth "$dir/truth.jsonl" --fault drop=0.002 --fault malformed=0.001 --fault disconnect=7
-  printf '[kafka]\nbrokers = "%s"\n' "$PENSTOCK_TEST_BROKERS" >> "$dir/urls.toml"
+  printf '[kafka]\nbrokers = "%s"\n' "$KAFKA_BROKERS" >> "$dir/urls.toml"
   while_running() { sleep 8; "$penstock" audit --config "$dir/penstock.toml" > "$dir/audit-running.log" 2>&1 || touch "$dir/audit-failed"; }
   while_running & local auditor=$!
   # A gap whose first fetch came to nothing is asked for again after 5 s.

@@ -288,14 +288,8 @@ TEST_CASE("kafka: the lag is what is left, and 0 at the end") {
   auto const consumer = make_consumer(cluster.connection(), {.group = "g"});
   consumer->subscribe({"raw.x"}, nullptr);
   CHECK(read(*consumer, 40).size() == 40);
-  REQUIRE(until([&] { return consumer->lag_records() == 60; },
-                [&] {
-                  std::vector<Delivery> none;
-                  consumer->pause(consumer->assigned());
-                  consumer->poll(none, 1, 10ms);
-                },
-                5s));
-  consumer->resume(consumer->assigned());
+  // Where the other partition ends is known with its first fetch.
+  REQUIRE(until([&] { return consumer->lag_records() == 60; }, [] { std::this_thread::sleep_for(10ms); }, 5s));
   CHECK(read(*consumer, 60).size() == 60);
   CHECK(consumer->lag_records() == 0);
   consumer->close();
