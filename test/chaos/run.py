@@ -119,8 +119,8 @@ class Round:
         return done.returncode == 0
 
     def open_gaps(self):
-        # The end of a recording is followed by silence, which a publisher ends by connecting again.
-        return self.gaps("state = 'open' and symbol <> '*'" if options.recordings else "state = 'open'")
+        # A recording is followed by silence, which a publisher ends by connecting again; and its one snapshot may come too late.
+        return self.gaps("state = 'open'" + (" and symbol <> '*' and cause <> 'late-join'" if options.recordings else ""))
 
     def gaps(self, which):
         return self.database.ask(f"select concat_ws(' ', source, symbol, channel, cause, state, 'from', from_time) from gaps where {which}").splitlines()
