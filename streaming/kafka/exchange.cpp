@@ -95,7 +95,7 @@ class TransactionalExchange final : public Exchange {
       return;
     }
     begin();
-    unless_fenced([&] { offer_until_taken(*outbox_, topic, record, options_.stop); });
+    unless_spent([&] { offer_until_taken(*outbox_, topic, record, options_.stop); });
   }
 
   void commit(Commits const& inputs, Consumer& consumer) override {
@@ -106,7 +106,7 @@ class TransactionalExchange final : public Exchange {
     if (reader == nullptr) throw Fault{Fault::Kind::fatal, "a transaction needs a consumer of Kafka"};
     begin();
     ending_ = std::async(std::launch::async, [this, offsets = list_of_commits(inputs), group = reader->group_metadata()] {
-      unless_fenced([&] { end_transaction(offsets, group); });
+      unless_spent([&] { end_transaction(offsets, group); });
     });
   }
 
@@ -117,7 +117,7 @@ class TransactionalExchange final : public Exchange {
     }
     if (waiting_.empty()) return true;
     begin();
-    unless_fenced([&] {
+    unless_spent([&] {
       for (auto const& [topic, record] : waiting_) offer_until_taken(*outbox_, topic, record, options_.stop);
     });
     forget_waiting();
@@ -157,11 +157,12 @@ class TransactionalExchange final : public Exchange {
     if (doubtful_) return connect(commit_wait);
     if (!std::exchange(open_, false)) return;
     doubtful_ = true;
-    if (outbox_->is_fenced()) return connect(commit_wait);
+    if (outbox_->is_spent()) return connect(commit_wait);
     Limit const limit{commit_wait, options_.stop};
     while (true) {
       KafkaError const error{rd_kafka_abort_transaction(outbox_->client(), milliseconds_of(slice))};
       if (!error) break;
+      if (outbox_->is_spent()) return connect(commit_wait);
       if (rd_kafka_error_is_fatal(error.get()) != 0) throw fatal(error.get(), "cannot abort");
       if (rd_kafka_error_is_retriable(error.get()) == 0 || limit.over())
         throw Fault{Fault::Kind::transient, "cannot abort: "s + rd_kafka_error_string(error.get())};
@@ -172,11 +173,11 @@ class TransactionalExchange final : public Exchange {
 
   /// The broker gave the producer's id away: to another instance, or because this one stood still for longer than a
   /// transaction may last. A new client goes on under the id; where another instance lives, the group's own fencing ends one.
-  void unless_fenced(auto const& act) {
+  void unless_spent(auto const& act) {
     try {
       act();
     } catch (Fault const& fault) {
-      if (!outbox_->is_fenced()) throw;
+      if (!outbox_->is_spent()) throw;
       doubtful_ = true;
       throw Fault{Fault::Kind::transient, fault.what()};
     }

@@ -157,11 +157,12 @@ void Outbox::raise() {
   if (auto const failed = std::exchange(failed_, std::nullopt)) throw Fault{*failed};
 }
 
-bool Outbox::is_fenced() const {
+bool Outbox::is_spent() const {
   switch (rd_kafka_fatal_error(client_.get(), nullptr, 0)) {
     case RD_KAFKA_RESP_ERR__FENCED:
     case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    case RD_KAFKA_RESP_ERR_INVALID_TXN_STATE:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING:
     case RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID:
     case RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER: return true;

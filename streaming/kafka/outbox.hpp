@@ -28,8 +28,8 @@ class Outbox : private Trouble {
   void serve(std::chrono::milliseconds wait);
   /// Throws the first Fault that serve() met, once.
   void raise();
-  /// The broker does not know this producer any more; only a new client helps.
-  bool is_fenced() const;
+  /// The broker does not know this producer any more, or they disagree on its transaction; only a new client helps.
+  bool is_spent() const;
   /// True where everything is acknowledged or failed within `limit`. Sends at once, without linger.
   bool flush(std::chrono::milliseconds limit);
   /// Drops what is on its way, without a Fault.
