@@ -265,8 +265,10 @@ Fault::Kind kind_of(std::string_view sqlstate) {
   // 53400: TimescaleDB's limit of rows that one statement may decompress. 54: a row or an index entry that is too long.
   // P0001: a trigger of the table's owner refuses the row.
   if (sqlstate == "53400" || sqlstate == "P0001" || in_class({"22", "23", "54"})) return Fault::Kind::data;
-  // 25006: a server that is still a standby. 25P03: we were silent inside a transaction. 58: the server's disk.
-  if (sqlstate.empty() || sqlstate == "25006" || sqlstate == "25P03" || in_class({"08", "40", "53", "55", "57", "58"}))
+  // 25006: a server that is still a standby. 25P03: we were silent inside a transaction. 58: the server's disk. XX000: what
+  // the server did not foresee, mostly a chunk that is dropped while rows are written to it; the next try makes it anew.
+  if (sqlstate.empty() || sqlstate == "25006" || sqlstate == "25P03" || sqlstate == "XX000" ||
+      in_class({"08", "40", "53", "55", "57", "58"}))
     return sqlstate == "58P01" ? Fault::Kind::fatal : Fault::Kind::transient;
   return Fault::Kind::fatal;
 }
