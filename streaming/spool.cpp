@@ -80,7 +80,7 @@ void Spool::recover() {
     if (is_last) {
       segment = recovered_last(names[at]);
     } else {
-      SpoolReader{path_of(segment), segment.name.salt};  // Of a version that is known?
+      SpoolReader const of_a_known_version{path_of(segment), segment.name.salt};
       segment.bytes = std::filesystem::file_size(path_of(segment));
       segment.records = names[at + 1].first - names[at].first;
     }

@@ -63,11 +63,12 @@ def plan(random, seconds, kinds):
     return chosen
 
 
-def kill_in_turns(random, pairs, seconds):
-    """[(when, act)]: one of two publishers of the same feed, and only when the other one is there and receives."""
+def kill_in_turns(random, pairs, seconds, least):
+    """[(when, act)]: one of two publishers of the same feed, and only when the other one receives `least` records a second."""
 
     def kill(agent, other):
-        while not other.receives():
+        # Its streams are open, not only its polls.
+        while (other.received() or 0) < least:
             time.sleep(0.1)
         agent.kill()
 

@@ -1,5 +1,5 @@
 """What a chaos run is made of: a simulator, agents, a broker and a database, each of which can be ended and started again."""
-import json, os, pathlib, re, signal, subprocess, threading
+import ctypes, json, os, pathlib, re, signal, subprocess, threading
 
 PROVIDERS = ["binance", "hyperliquid"]
 LIB = pathlib.Path(__file__).resolve().parents[2] / "scripts/lib"
@@ -48,6 +48,15 @@ class Database:
         return subprocess.run(["psql", self.url, "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statement], check=True, capture_output=True, text=True).stdout.strip()
 
 
+MS_REC, MS_PRIVATE, MNT_DETACH = 1 << 14, 1 << 18, 2
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def mount(source, target, kind, flags, data=None):
+    if libc.mount(*(word and word.encode() for word in (source, target, kind)), flags, data and data.encode()) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 class SmallDisk:
     """A folder of 4 MB where this process may mount one (else it is a folder like any other), which can be filled."""
 
@@ -57,10 +66,10 @@ class SmallDisk:
         try:
             # Seen by this process and its children only, so that it is gone with them, however they end.
             os.unshare(os.CLONE_NEWNS)
-            subprocess.run(["mount", "--make-rprivate", "/"], check=True, capture_output=True)
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], check=True, capture_output=True)
+            mount("none", "/", None, MS_REC | MS_PRIVATE)
+            mount("tmpfs", folder, "tmpfs", 0, "size=4m")
             self.is_small = True
-        except (OSError, subprocess.CalledProcessError) as error:
+        except OSError as error:
             say(f"skipped: filling the spool's disk, for none can be mounted here ({error})")
             self.is_small = False
 
@@ -77,7 +86,7 @@ class SmallDisk:
 
     def remove(self):
         if self.is_small:
-            subprocess.run(["umount", "-l", self.folder], capture_output=True)
+            libc.umount2(self.folder.encode(), MNT_DETACH)
 
 
 def started(command, **options):
@@ -183,12 +192,12 @@ class Agent:
     def _sum(status, name):
         return sum(metric["value"] for metric in status["metrics"] if metric["name"] == name)
 
-    def receives(self):
-        """Something came within the last second; None where that is not known."""
+    def received(self):
+        """Records that came within the last second; None where that is not known."""
         if not self.look() or self.status is None or self.status_before is None:
             return None
-        return self._sum(self.status, "penstock_received_total") > self._sum(self.status_before, "penstock_received_total")
+        return self._sum(self.status, "penstock_received_total") - self._sum(self.status_before, "penstock_received_total")
 
     def is_quiet(self):
         """Nothing left to read, and nothing comes."""
-        return self.receives() is False and self._sum(self.status, "penstock_lag_records") == 0
+        return self.received() == 0 and self._sum(self.status, "penstock_lag_records") == 0
