@@ -430,7 +430,7 @@ TEST_CASE("exchange: a broker that is killed and comes back costs time, and ever
 
 namespace {
 
-long resident_kilobytes() {
+[[maybe_unused]] long resident_kilobytes() {
   std::ifstream status{"/proc/self/status"};
   for (std::string line; std::getline(status, line);)
     if (line.starts_with("VmRSS:")) return std::stol(line.substr(6));
