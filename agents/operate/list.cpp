@@ -1,8 +1,10 @@
-/// penstock list: what it can bring in.
+/// penstock list: what it can bring in, and what can be set.
 #include "agents/operate/commands.hpp"
+#include "agents/operate/reference.hpp"
 #include "agents/provider.hpp"
 #include "agents/settings.hpp"
 #include "schemas/kinds.hpp"
+#include "streaming/fault.hpp"
 #include "streaming/json.hpp"
 
 #include <algorithm>
@@ -60,6 +62,11 @@ void print(Provider const& provider) {
 }
 
 int run(Invocation const& invocation) {
+  if (invocation.has("settings")) {
+    if (invocation.has("json")) throw UsageError{"--settings prints Markdown: leave out --settings or --json"};
+    std::cout << settings_reference() << std::flush;
+    return stopped_as_asked;
+  }
   auto providers = all_providers();
   std::ranges::sort(providers, {}, &Provider::name);
   if (invocation.has("json")) {
@@ -77,7 +84,8 @@ int run(Invocation const& invocation) {
 Command const list_command{
     .name = "list",
     .summary = "Show what penstock can bring in: providers, their channels and default symbols, and the kinds of records",
-    .flags = {{.name = "json", .help = "One JSON object instead of text"}},
+    .flags = {{.name = "json", .help = "One JSON object instead of text"},
+              {.name = "settings", .help = "The reference of the configuration instead: every key, as Markdown"}},
     .example = "penstock list --json | jq -r '.providers[].name'    the names of all providers",
     .run = run,
 };

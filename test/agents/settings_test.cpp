@@ -1,4 +1,5 @@
 #include "agents/settings.hpp"
+#include "agents/operate/reference.hpp"
 
 #include "agents/provider.hpp"
 #include "streaming/fault.hpp"
@@ -17,16 +18,17 @@ using namespace penstock;
 namespace {
 
 /// The tree's own: beside this file, or above the folder that the test was built in.
-std::filesystem::path example() {
-  auto const name = "penstock.example.toml";
+std::filesystem::path of_tree(std::string const& name) {
   if (auto const beside = std::filesystem::path{__FILE__}.parent_path() / "../.." / name; std::filesystem::exists(beside))
     return beside;
   for (auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path(); folder != folder.root_path();
        folder = folder.parent_path())
     if (std::filesystem::exists(folder / name)) return folder / name;
-  FAIL("penstock.example.toml is not found");
+  FAIL(name << " is not found");
   return {};
 }
+
+std::filesystem::path example() { return of_tree("penstock.example.toml"); }
 
 std::string text_of(std::filesystem::path const& path) {
   std::ifstream in{path};
@@ -97,6 +99,11 @@ TEST_CASE("settings: the example file names every key, each at its default") {
     CHECK(config.given(key));
     if (!setting.key.contains('*')) CHECK(config.text(key) == setting.fallback);
   }
+}
+
+TEST_CASE("settings: the reference in docs is that of this program") {
+  // Otherwise: penstock list --settings > docs/configuration.md
+  CHECK(text_of(of_tree("docs/configuration.md")) == settings_reference());
 }
 
 TEST_CASE("settings: the example's symbols and channels are ones that their providers take") {
