@@ -147,6 +147,9 @@ class TransactionalExchange final : public Exchange {
       finish("cannot commit offsets", limit, [&](int wait_ms) {
         return rd_kafka_send_offsets_to_transaction(outbox_->client(), offsets.get(), group.get(), wait_ms);
       });
+    while (!outbox_->flush(slice) && !limit.over()) {
+    }
+    outbox_->raise();  // Before the commit: afterwards it would count.
     finish("cannot commit", limit, [&](int wait_ms) { return rd_kafka_commit_transaction(outbox_->client(), wait_ms); });
     open_ = false;
     outbox_->serve(0ms);

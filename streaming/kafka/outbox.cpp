@@ -35,6 +35,9 @@ KafkaClient client_of(Connection const& connection, Outbox::Options const& optio
   if (options.transactional_id.empty()) {
     // An outage never drops a record: the queue stays full until the broker is back.
     settings.set("message.timeout.ms", 0);
+    // A broker takes any first number from a producer that it does not know yet. With several requests on their way, one that
+    // it refuses (not the leader yet) and a later one that it then takes leave a hole, which librdkafka counts as acknowledged.
+    settings.must("max.in.flight.requests.per.connection", "1");
   } else {
     settings.must("transactional.id", options.transactional_id)
         .set("transaction.timeout.ms", options.transaction_timeout.count());
@@ -70,6 +73,7 @@ rd_kafka_vu_t bytes_part(rd_kafka_vtype_t type, std::string const& bytes) {
 
 Outbox::Outbox(Connection const& connection, Options const& options)
     : queue_bytes_max_{options.queue_bytes_max},
+      in_transactions_{!options.transactional_id.empty()},
       client_{client_of(connection, options, this, on_delivery)},
       pacer_{client_.get(), options.pacing} {}
 
@@ -127,6 +131,9 @@ void Outbox::delivered(rd_kafka_message_t const& message) {
   auto const purged = message.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
   std::string_view const name = rd_kafka_topic_name(message.rkt);
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    // Acknowledged by inference, without a place in the log: a transaction can be made again, so nothing is left to chance.
+    if (message.offset < 0 && in_transactions_ && !failed_)
+      failed_.emplace(Fault::Kind::transient, "the broker does not say where in " + Topic{name} + " a record went");
     ++written_total_;
     if (pacer_.paces()) pacer_.written(name, Partition{message.partition}, Offset{message.offset}, bytes);
     return;

@@ -51,6 +51,7 @@ class Outbox : private Trouble {
 
   // Set once.
   std::size_t queue_bytes_max_;
+  bool in_transactions_;
   KafkaClient client_;
   std::map<Topic, KafkaTopic, std::less<>> topics_;
   Pacer pacer_;

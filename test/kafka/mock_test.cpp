@@ -90,6 +90,43 @@ TEST_CASE("kafka: a broker that refuses for a while costs retries, not records, 
   for (int i = 0; i < 500; ++i) CHECK(values[static_cast<std::size_t>(i)] == std::to_string(i));
 }
 
+TEST_CASE("kafka: what a broker refuses while a later request is on its way is not lost") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 1);
+  produce(cluster.connection(), "raw.x", {record("k", "before")});
+  // The first answer comes when the second request has been sent, if that does not wait for it.
+  rd_kafka_mock_broker_push_request_error_rtts(cluster.handle, 1, 0 /* Produce */, 2, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                                               700, RD_KAFKA_RESP_ERR_NO_ERROR, 700);
+  auto const producer = make_producer(cluster.connection(), {});
+  REQUIRE(producer->produce("raw.x", record("k", "first")));
+  auto const sent = Steady::now() + 300ms;
+  until([&] { return Steady::now() > sent; }, [&] { producer->poll(10ms); });
+  REQUIRE(producer->produce("raw.x", record("k", "second")));
+  producer->flush(20s);
+  CHECK(producer->written_total() == 2);
+  auto const consumer = make_consumer(cluster.connection(), {.group = "g"});
+  consumer->subscribe({"raw.x"}, nullptr);
+  CHECK(read(*consumer, 3, 10s) == std::vector<std::string>{"before", "first", "second"});
+}
+
+TEST_CASE("exchange: a record that the broker only says it has, without saying where, fails its transaction") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 1);
+  cluster.topic("md.x", 1);
+  produce(cluster.connection(), "raw.x", {record("k", "in")});
+  auto connection = cluster.connection();
+  connection.transactions = true;
+  auto const consumer = make_consumer(connection, {.group = "g"});
+  consumer->subscribe({"raw.x"}, nullptr);
+  REQUIRE(read(*consumer, 1).size() == 1);
+  auto const exchange = make_exchange(connection, {.transactional_id = "t", .group = "g"});
+  rd_kafka_mock_push_request_errors(cluster.handle, 0 /* Produce */, 1, RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER);
+  exchange->produce("md.x", record("k", "out"));
+  Commits const commits{{{"raw.x", Partition{0}}, {Offset{1}, ""}}};
+  CHECK(fault_text([&] { commit_and_settle(*exchange, commits, *consumer); }, Fault::Kind::transient).contains("md.x"));
+  CHECK(consumer->committed({{"raw.x", Partition{0}}}).empty());
+}
+
 TEST_CASE("kafka: a topic that one may not write to is a fatal fault") {
   MockCluster cluster;
   cluster.topic("raw.x", 1);
