@@ -162,3 +162,43 @@ case_broker_away() {
   [ "$fetched" -lt 2000 ] || { printf 'FAILED %s: %s trades were not in the spool\n' "$name" "$fetched"; failed=1; }
   end
 }
+
+# The drill of docs/operations.md: a backup taken while all of it runs, the database lost later, restored, and what came after
+# the backup read again from the topics. A broker of its own, as above.
+case_restore() {
+  [ -n "${PENSTOCK_TEST_BROKERS:-}" ] || { echo "skipped: restore: PENSTOCK_TEST_BROKERS is not set, so there is no Kafka"; return 0; }
+  begin restore
+  kafka_start "$work/kafka"
+  simulator_start "$dir" binance --port 0 --seed 23 --rate 300 --length 45s --truth "$dir/truth.jsonl" --symbols BTC,ETH
+  { cat "$dir/urls.toml"
+    printf 'symbols = ["BTC/USDT", "ETH/USDT"]\nchannels = ["trade", "depth"]\n'
+    printf '[kafka]\nbrokers = "%s"\n[database]\nurl = "%s"\n' "$KAFKA_BROKERS" "$database"
+  } > "$dir/penstock.toml"
+  "$penstock" up --config "$dir/penstock.toml" > "$dir/up.log" 2>&1 &
+  up_pid=$!
+  wait_until 30 stored_trades 2000
+  pg_dump --format custom --file "$dir/backup" "$database"
+  local backed_up; backed_up=$(sql 'select count(*) from trades')
+  wait_until 30 stored_trades $((backed_up + 2000))
+  kill "$up_pid"
+  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
+
+  psql "$PENSTOCK_TEST_DATABASE" -X -q -c "drop database ${database##*/} with (force)" -c "create database ${database##*/}"
+  sql 'create extension timescaledb' && sql 'select timescaledb_pre_restore()' > /dev/null
+  pg_restore --no-owner --dbname "$database" "$dir/backup" 2> "$dir/restore.log" || true  # It complains that the extension is there.
+  sql 'select timescaledb_post_restore()' > /dev/null
+  local restored; restored=$(sql 'select count(*) from trades')
+  [ "$restored" -ge 2000 ] && [ "$restored" -le "$backed_up" ] || { printf 'FAILED %s: %s trades were restored\n' "$name" "$restored"; cat "$dir/restore.log"; failed=1; }
+
+  "$penstock" up --config "$dir/penstock.toml" >> "$dir/up.log" 2>&1 &
+  up_pid=$!
+  wait_until 60 truth_is_stored
+  kill "$up_pid"
+  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
+  up_pid=
+  simulator_stop
+  truth_equal "$database" "$dir/truth.jsonl" || failed=1
+  no_open_gaps
+  audit 0 'it adds up' --deep
+  end
+}
