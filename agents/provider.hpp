@@ -93,7 +93,7 @@ struct Reaction {
 /// A record of raw.<provider>, with its headers read. Views live as long as its delivery.
 struct RawRecord {
   std::string_view key, value;
-  std::string_view channel, symbol, request, connection;
+  std::string_view channel, symbol, request, publisher, connection;
   Origin origin = Origin::live;
   Time received_at{};
   std::int64_t ordinal = 0;  ///< of the frame on its connection, from 0

@@ -17,6 +17,8 @@ RawRecord raw_record(Delivery const& delivery) {
       raw.received_at = parse_time(value).value_or(delivery.timestamp);
     else if (name == "origin")
       raw.origin = parse_origin(value).value_or(Origin::live);
+    else if (name == "publisher")
+      raw.publisher = value;
     else if (name == "connection")
       raw.connection = value;
     else if (name == "ordinal")

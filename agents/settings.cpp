@@ -152,6 +152,8 @@ std::vector<Setting> made() {
       integer("transform.window_records", 100'000, 1'000, 100'000'000,
               "Records of a partition that duplicates are looked for in, and that are read again after a restart"),
       integer("transform.hold_ms_max", 5'000, 0, 600'000, "Milliseconds that book updates wait for their snapshot"),
+      integer("transform.grace_ms_max", 2'000, 0, 10'000,
+              "Milliseconds until what one of two publishers of the same feed jumped over is a gap: the other one may bring it"),
       integer("transform.catalogue_wait_ms_max", 30'000, 0, 600'000,
               "Milliseconds that records wait for their symbol to appear in the instrument catalogue"),
 

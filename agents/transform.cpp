@@ -340,7 +340,8 @@ class Transform {
       if (found != committed.end())
         starts[partition] = Offset{std::max<std::int64_t>(0, to_integer(ledger.to) - options_.window_records)};
       shares_.erase(partition);
-      Pipeline::Options const options{.window_records = options_.window_records, .hold = options_.hold, .live_from = ledger.to};
+      Pipeline::Options const options{
+          .window_records = options_.window_records, .hold = options_.hold, .grace = options_.grace, .live_from = ledger.to};
       shares_.try_emplace(partition, partition, provider_of(partition.topic), knowledge_, options, std::move(ledger));
     }
     return starts;

@@ -24,8 +24,9 @@ struct TransformOptions {
   std::string instance = "transform";          ///< names this process in the ledger
   std::chrono::milliseconds commit_after{50};  ///< since the first record of an interval
   std::size_t commit_count_max = 100'000;      ///< records of an interval
-  std::int64_t window_records = 100'000;  ///< W: duplicates are looked for in as many of a partition; a restart reads them again
-  std::chrono::milliseconds hold{5'000};  ///< that book updates wait for their snapshot
+  std::int64_t window_records = 100'000;   ///< W: duplicates are looked for in as many of a partition; a restart reads them again
+  std::chrono::milliseconds hold{5'000};   ///< that book updates wait for their snapshot
+  std::chrono::milliseconds grace{2'000};  ///< that a hole waits for another publisher of the same feed
   std::chrono::milliseconds catalogue_wait{30'000};  ///< that a partition waits for the instruments of its source
 };
 

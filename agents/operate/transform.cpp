@@ -48,6 +48,7 @@ int run(Invocation const& invocation) {
                                  .commit_count_max = static_cast<std::size_t>(config.integer("transform.commit_count_max")),
                                  .window_records = config.integer("transform.window_records"),
                                  .hold = config.milliseconds("transform.hold_ms_max"),
+                                 .grace = config.milliseconds("transform.grace_ms_max"),
                                  .catalogue_wait = config.milliseconds("transform.catalogue_wait_ms_max")};
 
   Metrics metrics{"transform"};

@@ -18,7 +18,7 @@ void Books::resume(std::vector<Gap> const& open, Book const& first, bool again) 
   auto const before = std::ranges::find_if(open, [&](Gap const& gap) { return gap.from_time < first.time; });
   auto const joins_here = [&](Gap const& gap) { return gap.cause == GapCause::late_join && gap.from_time >= first.time; };
   if (before != open.end()) {
-    gap_.emplace(*before);
+    gap_.emplace(OpenGap::left_open(*before));
     state_ = State::alone;
   } else if (again && std::ranges::none_of(open, joins_here)) {
     state_ = State::whole;
@@ -43,7 +43,9 @@ void Books::see(MarketRecord& record, Frame const& frame, Time now, Downstream& 
 }
 
 void Books::see_snapshot(MarketRecord const& record, Frame const& frame, Time now, Downstream& out) {
-  if (*book_of(record).sequence >= least_snapshot())
+  auto const sequence = *book_of(record).sequence;
+  if (state_ == State::early) return sequence >= sent_ ? join(record, frame, out) : out.drop(record);
+  if (sequence >= least_snapshot())
     start(record, frame, now, out);
   else if (state_ == State::whole)
     out.drop(record);
@@ -53,12 +55,14 @@ void Books::see_snapshot(MarketRecord const& record, Frame const& frame, Time no
 
 void Books::see_update(MarketRecord& record, Frame const& frame, Time now, Downstream& out) {
   auto const& update = book_of(record);
+  bool const follows = *update.previous_sequence <= sent_ && sent_ < *update.sequence;
+  if (state_ == State::early && follows) return join(record, frame, out);
   bool const first = state_ == State::unknown;
   if (!first && *update.sequence <= last_) return out.drop(record);
   bool const hole = !first && *update.previous_sequence > last_;
+  if (hole && state_ == State::early) ask(now, out);  // One hole is waited for, not two.
   if (first || (hole && state_ == State::whole)) {
     open(update, frame, now, out);
-    state_ = State::held;
   } else if (hole) {
     // No snapshot can join what is held to what follows the hole.
     release(out, -1);
@@ -67,26 +71,31 @@ void Books::see_update(MarketRecord& record, Frame const& frame, Time now, Downs
   last_ = *update.sequence;
   last_time_ = update.time;
   if (connection_ != frame.connection) connection_ = frame.connection;
-  if (state_ == State::held)
+  if (state_ == State::held || state_ == State::early)
     hold(record, frame, now, out);
   else
     send(record, frame.origin, out);
 }
 
 void Books::tick(Time now, Downstream& out) {
-  if (now >= hold_until_) go_alone(out);
-  if (gap_ && now >= gap_->next()) gap_->ask(now, out);
+  if (now >= hold_until_) go_alone(now, out);
+  if (gap_ && now >= gap_->next()) ask(now, out);
 }
 
-void Books::pass(Offset offset, Downstream& out) {
-  if (offset >= hold_until_offset_) go_alone(out);
+void Books::pass(Offset offset, Time now, Downstream& out) {
+  if (offset >= hold_until_offset_) go_alone(now, out);
 }
 
-void Books::restate(Time now, Downstream& out) {
+void Books::restate(std::vector<Gap> const& left_open, Time now, Downstream& out) {
+  // The clock had ended the grace; then came, late, what closes the hole here. A snapshot closes the gap.
+  if (state_ == State::whole && !left_open.empty()) {
+    gap_.emplace(OpenGap::left_open(left_open.back()));
+    state_ = State::alone;
+  }
+  if (!gap_ || !gap_->recall(left_open)) return;
   for (auto& each : waiting_) each.origin = Origin::backfill;
-  if (!gap_) return;
   gap_->progress(now);
-  gap_->ask(now, out);
+  ask(now, out);
 }
 
 Time Books::due() const { return std::min(hold_until_, gap_ ? gap_->next() : never); }
@@ -116,6 +125,24 @@ void Books::refuse(MarketRecord const& snapshot, Time now, Downstream& out) {
   if (now >= gap_->next()) gap_->ask(now, out);
 }
 
+// What the other publisher brings goes on where the chain was, and with it what waited as soon as that follows.
+void Books::join(MarketRecord const& record, Frame const& frame, Downstream& out) {
+  send(record, frame.origin, out);
+  if (*book_of(waiting_.front().record).previous_sequence > sent_) return;
+  release(out, sent_);
+  last_ = sent_;
+  state_ = State::whole;
+  gap_.reset();
+}
+
+void Books::ask(Time now, Downstream& out) {
+  if (state_ == State::early) {
+    gap_->gap().from_sequence = sent_ + 1;
+    state_ = State::held;
+  }
+  gap_->ask(now, out);
+}
+
 void Books::open(Book const& update, Frame const& frame, Time now, Downstream& out) {
   bool const late = state_ == State::unknown;
   auto const cause = late ? GapCause::late_join : connection_ == frame.connection ? GapCause::sequence : GapCause::reconnect;
@@ -123,7 +150,8 @@ void Books::open(Book const& update, Frame const& frame, Time now, Downstream& o
   if (!late) gap.from_sequence = last_ + 1;
   gap.to_sequence = update.previous_sequence;
   gap_.emplace(std::move(gap));
-  gap_->ask(now, out);
+  gap_->begin(late ? Duration{} : frame.grace, now, out);
+  state_ = gap_->is_told() ? State::held : State::early;
 }
 
 void Books::widen(Book const& update) {
@@ -135,7 +163,7 @@ void Books::widen(Book const& update) {
 void Books::hold(MarketRecord& record, Frame const& frame, Time now, Downstream& out) {
   auto const bytes = memory_of(book_of(record));
   if (total_->bytes + bytes > limits_->held_bytes_max) {
-    go_alone(out);
+    go_alone(now, out);
     return send(record, frame.origin, out);
   }
   if (waiting_.empty()) {
@@ -147,7 +175,8 @@ void Books::hold(MarketRecord& record, Frame const& frame, Time now, Downstream&
   ++total_->records;
 }
 
-void Books::go_alone(Downstream& out) {
+void Books::go_alone(Time now, Downstream& out) {
+  if (state_ == State::early) ask(now, out);
   release(out, -1);
   state_ = State::alone;
 }

@@ -12,6 +12,8 @@
 ///            and again. A snapshot older than what was sent is refused, and updates are held anew.
 ///   whole    the chain is unbroken since a snapshot. An older snapshot is dropped; a newer one goes on. A hole in the
 ///            chain opens a gap (cause reconnect where the connection changed) and leads back to `held`.
+///   early    the same hole where the feed has another publisher, within its grace (OpenGap): what follows the hole is held
+///            until the other one has brought what is missing, and the book is whole again; else as `held`.
 /// A hole while updates are held or go alone widens the open gap; those held before it go on alone. A book's gap is never
 /// given up: a snapshot can always be had, sooner or later.
 #pragma once
@@ -53,15 +55,16 @@ class Books {
   /// When due(): ends the wait, asks again.
   void tick(Time now, Downstream& out);
   /// Reading has come to `offset`: ends the wait of what would fall out of what a restart reads again.
-  void pass(Offset offset, Downstream& out);
-  /// After state was made from the log again: asks for what is open. What is held may have been sent on before the
-  /// restart, by the clock; it goes on with origin backfill, so that the store looks whether it has it.
-  void restate(Time now, Downstream& out);
+  void pass(Offset offset, Time now, Downstream& out);
+  /// After state was made from the log again: asks for what is open. `left_open`: what md.gaps leaves open. What is held may
+  /// have been sent on before the restart, by the clock; it goes on with origin backfill, so that the store looks whether it
+  /// has it.
+  void restate(std::vector<Gap> const& left_open, Time now, Downstream& out);
   Time due() const;
   Offset due_offset() const { return hold_until_offset_; }
 
  private:
-  enum class State : std::uint8_t { unknown, held, alone, whole };
+  enum class State : std::uint8_t { unknown, held, alone, whole, early };
   struct Waiting {
     MarketRecord record;
     Origin origin;
@@ -73,9 +76,11 @@ class Books {
   void start(MarketRecord const& snapshot, Frame const& frame, Time now, Downstream& out);
   void refuse(MarketRecord const& snapshot, Time now, Downstream& out);
   void open(Book const& update, Frame const& frame, Time now, Downstream& out);
+  void join(MarketRecord const& record, Frame const& frame, Downstream& out);
+  void ask(Time now, Downstream& out);
   void widen(Book const& update);
   void hold(MarketRecord& record, Frame const& frame, Time now, Downstream& out);
-  void go_alone(Downstream& out);
+  void go_alone(Time now, Downstream& out);
   void release(Downstream& out, std::int64_t beyond);
   void send(MarketRecord const& record, Origin origin, Downstream& out);
   std::int64_t least_snapshot() const;

@@ -22,7 +22,7 @@ std::optional<std::int64_t> Ids::number_of(std::string_view id) {
 void Ids::resume(std::vector<Gap> const& open, Trade const& first, bool /*again*/) {
   for (auto const& gap : open)
     if (gap.from_time < first.time && gap.from_sequence && gap.to_sequence && holes_.size() < gaps_max)
-      holes_.push_back({OpenGap{gap}, {Run{*gap.from_sequence, *gap.to_sequence, gap.from_time, gap.to_time}}});
+      holes_.push_back({OpenGap::left_open(gap), {Run{*gap.from_sequence, *gap.to_sequence, gap.from_time, gap.to_time}}});
 }
 
 void Ids::see(Trade const& trade, Frame const& frame, Time now, Downstream& out) {
@@ -48,6 +48,7 @@ void Ids::see(Trade const& trade, Frame const& frame, Time now, Downstream& out)
 void Ids::end(Frame const& frame, Time now, Downstream& out) {
   if (frame.origin == Origin::live || !answer_least_) return;
   std::erase_if(holes_, [&](Hole& hole) {
+    if (!hole.open.is_told()) return false;  // Nobody has asked for it.
     deny(hole, *answer_least_, *answer_most_);
     if (!is_answered(hole)) return false;
     give_up(hole, now, out);
@@ -65,8 +66,9 @@ void Ids::tick(Time now, Downstream& out) {
   });
 }
 
-void Ids::restate(Time now, Downstream& out) {
+void Ids::restate(std::vector<Gap> const& left_open, Time now, Downstream& out) {
   for (auto& hole : holes_) {
+    if (!hole.open.recall(left_open)) continue;
     hole.open.progress(now);
     hole.open.ask_for(still_missing(hole), now, out);
   }
@@ -86,7 +88,8 @@ void Ids::open(std::int64_t from, std::int64_t to, Trade const& after, Frame con
     hole.missing.push_back(run);
     hole.open.gap().to_sequence = to;
     hole.open.gap().to_time = after.time;
-    return hole.open.ask_for(still_missing(hole), now, out);
+    if (hole.open.is_told()) hole.open.ask_for(still_missing(hole), now, out);
+    return;
   }
   if (holes_.size() == gaps_max) {
     give_up(holes_.front(), now, out);
@@ -97,7 +100,7 @@ void Ids::open(std::int64_t from, std::int64_t to, Trade const& after, Frame con
   gap.from_sequence = from;
   gap.to_sequence = to;
   holes_.push_back({OpenGap{std::move(gap)}, {run}});
-  holes_.back().open.ask(now, out);
+  holes_.back().open.begin(frame.grace, now, out);
 }
 
 void Ids::fill(std::int64_t id, Time time, Time now, Downstream& out) {

@@ -8,7 +8,7 @@
 ///               were not there, or when it was asked for `asks_max` times without progress. Then each run of missing ids
 ///               is one unfillable record and each run of filled ones one filled record, beginning at the trade before
 ///               it; runs that begin at the same time share one record, unfillable where any of them is.
-/// While it is open it is asked for again, then shrunk to what is still missing.
+/// While it is open it is asked for again, then shrunk to what is still missing. Within its grace (OpenGap) it is no gap yet.
 #pragma once
 
 #include "agents/transform/open_gap.hpp"
@@ -38,8 +38,8 @@ class Ids {
   void end(Frame const& frame, Time now, Downstream& out);
   /// When due(): asks again or gives up.
   void tick(Time now, Downstream& out);
-  /// Asks for what is open, after state was made from the log again.
-  void restate(Time now, Downstream& out);
+  /// Asks for what is open, after state was made from the log again. `left_open`: what md.gaps leaves open.
+  void restate(std::vector<Gap> const& left_open, Time now, Downstream& out);
   Time due() const;
 
  private:

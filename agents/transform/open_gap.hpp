@@ -1,5 +1,8 @@
 /// A gap that somebody is asked to close, and when to ask again. Writing the record to md.gaps is asking: the provider's
 /// publisher follows that topic.
+///
+/// Where the feed has another publisher, what is missing may be on its way: the gap then waits for a grace before anybody is
+/// told. What comes by itself within that time was never missing.
 #pragma once
 
 #include "agents/transform/stage.hpp"
@@ -7,6 +10,8 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <utility>
+#include <vector>
 
 namespace penstock {
 
@@ -24,16 +29,29 @@ class OpenGap {
  public:
   /// Common fields, channel and cause are taken from `gap`; it is open.
   explicit OpenGap(Gap gap) : gap_{std::move(gap)} { gap_.state = GapState::open; }
+  /// One that md.gaps has already.
+  static OpenGap left_open(Gap gap) {
+    OpenGap open{std::move(gap)};
+    open.told_ = true;
+    return open;
+  }
 
   Gap& gap() { return gap_; }
   Gap const& gap() const { return gap_; }
 
+  /// Asks, after `grace`: then it is due.
+  void begin(Duration grace, Time now, Downstream& out) {
+    if (grace > Duration{})
+      next_ = now + grace;
+    else
+      ask(now, out);
+  }
   void ask(Time now, Downstream& out) { ask_for(gap_, now, out); }
   /// Asks for a part of it: same identity.
   void ask_for(Gap gap, Time now, Downstream& out) {
     gap.state = GapState::open;
     gap.time = gap.received_at = now;
-    out.gap(gap, asks_ == 0);
+    out.gap(gap, !std::exchange(told_, true));
     ++asks_;
     asked_ = now;
     next_ = now + wait_;
@@ -43,21 +61,32 @@ class OpenGap {
   void hurry() { next_ = std::min(next_, asked_ + ask_again_least); }
   /// Something of it came: waits begin anew.
   void progress(Time now) {
+    if (!told_) return;
     asks_ = 1;
     wait_ = ask_again_first;
     next_ = now + wait_;
   }
+  /// Filled before anybody was told, it was none.
   void close(GapState state, Time now, Downstream& out) {
+    if (state == GapState::filled && !told_) return;
     gap_.state = state;
     gap_.time = gap_.received_at = now;
     out.gap(gap_, false);
   }
 
+  /// After a restart: told by whoever had the partition before, it is in `left_open`. Whether it was told.
+  bool recall(std::vector<Gap> const& left_open) {
+    told_ = told_ || std::ranges::contains(left_open, gap_.from_time, &Gap::from_time);
+    return told_;
+  }
+
+  bool is_told() const { return told_; }
   Time next() const { return next_; }
   bool is_hopeless() const { return asks_ >= asks_max; }
 
  private:
   Gap gap_;
+  bool told_ = false;
   int asks_ = 0;
   Time asked_{}, next_{};
   Duration wait_ = ask_again_first;

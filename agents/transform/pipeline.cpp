@@ -16,7 +16,11 @@ Pipeline::Pipeline(Provider const& provider, Catalogue& catalogue, OpenGaps cons
       by_catalogue_{provider.symbols_from_catalogue()},
       once_{options.window_records, static_cast<std::size_t>(options.window_records) * sightings_per_record},
       versions_{options.window_records, static_cast<std::size_t>(options.window_records), true},
-      sequence_{provider, open_gaps, options.live_from, {.hold = options.hold, .hold_records = options.window_records / 2}} {}
+      sequence_{provider,
+                open_gaps,
+                options.live_from,
+                {.hold = options.hold, .hold_records = options.window_records / 2},
+                options.grace} {}
 
 Pipeline::Verdict Pipeline::take(RawRecord const& raw, Offset offset, bool may_wait, Downstream& out) {
   provider_.decode(raw, decoded_);
@@ -30,7 +34,7 @@ Pipeline::Verdict Pipeline::take(RawRecord const& raw, Offset offset, bool may_w
   for (auto const& [index, why] : decoded_.rejected) out.reject(index, why);
   // What is replayed may be older than the window: the store looks whether it has it.
   auto const origin = raw.replayed ? Origin::backfill : raw.origin;
-  sequence_.begin({raw.channel, raw.connection, origin, raw.received_at, offset, raw.replayed}, out);
+  sequence_.begin({raw.channel, raw.connection, raw.publisher, origin, raw.received_at, offset, raw.replayed}, out);
   for (auto& item : decoded_.items) {
     if (!find_symbol(item, out)) continue;
     if (auto const why = validate(item.record)) {

@@ -16,6 +16,7 @@ class Pipeline {
   struct Options {
     std::int64_t window_records = 100'000;  ///< W
     Duration hold = std::chrono::seconds{5};
+    Duration grace = std::chrono::seconds{2};
     Offset live_from{};  ///< what is before it has been transformed already, and only makes state
   };
   /// What became of a frame.

@@ -6,7 +6,7 @@ namespace penstock {
 
 void Reconnect::resume(std::vector<Gap> const& open, Trade const& first, bool /*again*/) {
   for (auto const& gap : open)
-    if (gap.from_time < first.time && gaps_.size() < gaps_max) gaps_.emplace_back(gap);
+    if (gap.from_time < first.time && holes_.size() < gaps_max) holes_.push_back({OpenGap::left_open(gap), {}});
 }
 
 void Reconnect::see(Trade const& trade, bool repeated, Frame const&) {
@@ -24,7 +24,9 @@ void Reconnect::end(Frame const& frame, Time now, Downstream& out) {
   if (frame.origin != Origin::live) {
     answer(now, out);
   } else {
-    bool const missed = is_new(frame.connection) && known_ && !seen_->repeated_from && seen_->first.time >= last_time_;
+    bool const joins = is_new(frame.connection);
+    if (!joins) pass(frame.connection, now, out);
+    bool const missed = joins && known_ && !seen_->repeated_from && seen_->first.time >= last_time_;
     if (missed) open(frame, now, out);
     last_time_ = known_ ? std::max(last_time_, seen_->last) : seen_->last;
     known_ = true;
@@ -45,44 +47,63 @@ bool Reconnect::is_new(std::string_view connection) {
 }
 
 void Reconnect::open(Frame const& frame, Time now, Downstream& out) {
-  std::erase_if(gaps_, [&](OpenGap const& open) { return open.gap().from_time == last_time_; });
-  if (gaps_.size() == gaps_max) {
-    gaps_.front().close(GapState::unfillable, now, out);
-    gaps_.erase(gaps_.begin());
+  auto const same = std::ranges::find(holes_, last_time_, [](Hole const& hole) { return hole.open.gap().from_time; });
+  if (same != holes_.end()) {
+    same->open.gap().to_time = seen_->first.time;
+    same->open.progress(now);
+    if (same->open.is_told()) same->open.ask(now, out);
+    return;
   }
-  gaps_.emplace_back(gap_of(seen_->first, frame.channel, GapCause::reconnect, last_time_, seen_->first.time, now));
-  gaps_.back().ask(now, out);
+  if (holes_.size() == gaps_max) {
+    holes_.front().open.close(GapState::unfillable, now, out);
+    holes_.erase(holes_.begin());
+  }
+  auto gap = gap_of(seen_->first, frame.channel, GapCause::reconnect, last_time_, seen_->first.time, now);
+  holes_.push_back({OpenGap{std::move(gap)}, {connections_.begin() + 1, connections_.end()}});
+  holes_.back().open.begin(frame.grace, now, out);
 }
 
-void Reconnect::answer(Time now, Downstream& out) {
-  for (auto& open : gaps_) {
-    auto const from = open.gap().from_time;
-    bool const overlaps = seen_->first.time < from || (seen_->repeated_from && *seen_->repeated_from <= from);
-    if (!overlaps) open.gap().to_time = std::min(open.gap().to_time, seen_->first.time);
-    open.close(overlaps ? GapState::filled : GapState::unfillable, now, out);
-  }
-  gaps_.clear();
-}
-
-void Reconnect::tick(Time now, Downstream& out) {
-  std::erase_if(gaps_, [&](OpenGap& open) {
-    if (now < open.next()) return false;
-    if (!open.is_hopeless()) return open.ask(now, out), false;
-    open.close(GapState::unfillable, now, out);
+void Reconnect::pass(std::string_view connection, Time now, Downstream& out) {
+  std::erase_if(holes_, [&](Hole& hole) {
+    auto const to = hole.open.gap().to_time;
+    bool const beyond = seen_->last > to || (seen_->repeated_from && *seen_->repeated_from >= to);
+    if (!beyond || !std::ranges::contains(hole.before, connection)) return false;
+    hole.open.close(GapState::filled, now, out);
     return true;
   });
 }
 
-void Reconnect::restate(Time now, Downstream& out) {
-  for (auto& open : gaps_) {
-    open.progress(now);
-    open.ask(now, out);
+void Reconnect::answer(Time now, Downstream& out) {
+  std::erase_if(holes_, [&](Hole& hole) {
+    auto& gap = hole.open.gap();
+    bool const overlaps = seen_->first.time < gap.from_time || (seen_->repeated_from && *seen_->repeated_from <= gap.from_time);
+    if (!overlaps && !hole.open.is_told()) return false;  // Nobody has asked for it.
+    if (!overlaps) gap.to_time = std::min(gap.to_time, seen_->first.time);
+    hole.open.close(overlaps ? GapState::filled : GapState::unfillable, now, out);
+    return true;
+  });
+}
+
+void Reconnect::tick(Time now, Downstream& out) {
+  std::erase_if(holes_, [&](Hole& hole) {
+    if (now < hole.open.next()) return false;
+    if (!hole.open.is_hopeless()) return hole.open.ask(now, out), false;
+    hole.open.close(GapState::unfillable, now, out);
+    return true;
+  });
+}
+
+void Reconnect::restate(std::vector<Gap> const& left_open, Time now, Downstream& out) {
+  for (auto& hole : holes_) {
+    if (!hole.open.recall(left_open)) continue;
+    hole.open.progress(now);
+    hole.open.ask(now, out);
   }
 }
 
 Time Reconnect::due() const {
   Time earliest = never;
-  for (auto const& open : gaps_) earliest = std::min(earliest, open.next());
+  for (auto const& hole : holes_) earliest = std::min(earliest, hole.open.next());
   return earliest;
 }
 

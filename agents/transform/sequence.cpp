@@ -4,8 +4,9 @@
 
 namespace penstock {
 
-Sequence::Sequence(Provider const& provider, OpenGaps const& open_gaps, Offset live_from, Books::Limits const& limits)
-    : provider_{provider}, open_gaps_{open_gaps}, live_from_{live_from}, limits_{limits} {}
+Sequence::Sequence(Provider const& provider, OpenGaps const& open_gaps, Offset live_from, Books::Limits const& limits,
+                   Duration grace)
+    : provider_{provider}, open_gaps_{open_gaps}, live_from_{live_from}, limits_{limits}, grace_{grace} {}
 
 void Sequence::advance(Time received_at, Offset offset, Downstream& out) {
   input_time_ = std::max(input_time_, received_at);
@@ -19,6 +20,8 @@ void Sequence::begin(Frame const& frame, Downstream& out) {
   frame_ = frame;
   channel_ = &channel_of(frame.channel);
   last_series_ = nullptr;
+  bool const live = frame.origin == Origin::live && !frame.replayed;
+  if (live && channel_->twins.hear(frame.publisher, now_)) frame_.grace = grace_;
 }
 
 void Sequence::see(MarketRecord& record, bool repeated, Downstream& out) {
@@ -77,13 +80,15 @@ void Sequence::tick(Duration quiet, Downstream& out) {
 }
 
 void Sequence::restate(Downstream& out) {
-  each_series([&](auto& series) { series.restate(now_, out); });
+  each_series([&](auto& series, std::string_view symbol, std::string_view channel) {
+    series.restate(open_gaps_.of(provider_.name(), symbol, channel), now_, out);
+  });
   run_due(out);
 }
 
 void Sequence::run_due(Downstream& out) {
   due_ = never;
-  each_series([&](auto& series) {
+  each_series([&](auto& series, auto&&...) {
     if (series.due() <= now_) series.tick(now_, out);
     due_ = std::min(due_, series.due());
   });
@@ -93,7 +98,7 @@ void Sequence::release_old(Offset offset, Downstream& out) {
   due_offset_ = Books::no_offset;
   for (auto& channel : channels_)
     for (auto& [symbol, each] : channel->books) {
-      each.series.pass(offset, out);
+      each.series.pass(offset, now_, out);
       due_offset_ = std::min(due_offset_, each.series.due_offset());
     }
 }
@@ -126,9 +131,9 @@ Series& Sequence::series_of(ByText<Followed<Series>>& all, Record const& record,
 
 void Sequence::each_series(auto&& act) {
   for (auto& channel : channels_) {
-    for (auto& [symbol, each] : channel->ids) act(each.series);
-    for (auto& [symbol, each] : channel->books) act(each.series);
-    for (auto& [symbol, each] : channel->reconnects) act(each.series);
+    for (auto& [symbol, each] : channel->ids) act(each.series, symbol, channel->name);
+    for (auto& [symbol, each] : channel->books) act(each.series, symbol, channel->name);
+    for (auto& [symbol, each] : channel->reconnects) act(each.series, symbol, channel->name);
   }
 }
 

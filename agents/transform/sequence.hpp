@@ -12,6 +12,7 @@
 #include "agents/transform/ids.hpp"
 #include "agents/transform/open_gaps.hpp"
 #include "agents/transform/reconnect.hpp"
+#include "agents/transform/twins.hpp"
 
 #include <memory>
 #include <vector>
@@ -24,7 +25,8 @@ class Sequence {
   static constexpr std::size_t series_max = 50'000;
 
   /// Frames before `live_from` were handled by somebody before, and only make state.
-  Sequence(Provider const& provider, OpenGaps const& open_gaps, Offset live_from, Books::Limits const& limits);
+  /// `grace`: that a hole waits where the feed has another publisher.
+  Sequence(Provider const& provider, OpenGaps const& open_gaps, Offset live_from, Books::Limits const& limits, Duration grace);
 
   /// Every frame's received_at, also of those that hold nothing.
   void advance(Time received_at, Offset offset, Downstream& out);
@@ -52,6 +54,7 @@ class Sequence {
   struct Channel {
     std::string name;
     Continuity::Kind kind;
+    Twins twins;
     ByText<Followed<Ids>> ids;
     ByText<Followed<Books>> books;
     ByText<Followed<Reconnect>> reconnects;
@@ -69,6 +72,7 @@ class Sequence {
   OpenGaps const& open_gaps_;
   Offset const live_from_;
   Books::Limits const limits_;
+  Duration const grace_;
   Books::Held held_;
   std::vector<std::unique_ptr<Channel>> channels_;
   std::size_t series_ = 0;

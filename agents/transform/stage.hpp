@@ -14,11 +14,12 @@ namespace penstock {
 
 /// The raw record that is being transformed. Views live as long as its delivery.
 struct Frame {
-  std::string_view channel, connection;
+  std::string_view channel, connection, publisher{};
   Origin origin = Origin::live;
   Time received_at{};
   Offset offset{};
   bool replayed = false;  ///< from the dead letters: out of its time, it says nothing about what is missing
+  Duration grace{};       ///< that what is missing before it may still come from another publisher; 0: there is none
 };
 
 /// Takes what the stages give out. A record that was decoded comes out exactly once: written, dropped or rejected.

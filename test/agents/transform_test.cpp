@@ -37,13 +37,14 @@ struct Loop {
   TopicPartition const raw = partition_of("raw.venue");
 
   Offset put(std::string value, std::string channel = "trade", std::string origin = "live", std::int32_t partition = 0,
-             double seconds = 0) {
+             double seconds = 0, std::string publisher = "a") {
     return consumer.append(partition_of("raw.venue", partition), {"key",
                                                                   std::move(value),
                                                                   {{"channel", std::move(channel)},
                                                                    {"received_at", to_text(at(seconds))},
                                                                    {"origin", std::move(origin)},
-                                                                   {"connection", "a"}}});
+                                                                   {"publisher", publisher},
+                                                                   {"connection", publisher + "/0"}}});
   }
   void run(std::vector<TopicPartition> gained = {partition_of("raw.venue")}) {
     consumer.then_assign({.gained = std::move(gained), .lost = {}});
@@ -375,6 +376,29 @@ TEST_CASE("transform: a gap that was opened before what a restart reads again is
   CHECK(name_of(closed) == "filled 2-4");
   CHECK(closed.from_time == at(1));  // The same identity.
   CHECK(after.values("md.trades").size() == 3);
+}
+
+TEST_CASE("transform: a gap that the clock had shown before a restart is closed when the late twin comes after it") {
+  auto const frames = [](Loop& loop) {
+    loop.put("trade X 1", "trade", "live", 0, 1, "a");
+    loop.put("trade X 5", "trade", "live", 0, 1.1, "b");  // Overtakes a, and then all is quiet.
+  };
+  Loop before;
+  frames(before);
+  before.run_until([&] { return before.clock.elapsed() > 3s; });
+  REQUIRE(before.values("md.gaps").size() == 1);
+
+  Loop after;
+  frames(after);
+  after.inherit(before);
+  after.put("trade X 2;trade X 3;trade X 4", "trade", "live", 0, 1.05, "a");
+  after.run();
+  auto const gaps = after.exchange.of("md.gaps");
+  REQUIRE(gaps.size() == 2);
+  CHECK(name_of(std::get<Gap>(*parse_record("gaps", gaps[0].record.value))) == "open reconnect 2-4");
+  auto const closed = std::get<Gap>(*parse_record("gaps", gaps[1].record.value));
+  CHECK(name_of(closed) == "filled 2-4");
+  CHECK(closed.from_time == at(1));
 }
 
 TEST_CASE("transform: a book that was whole before what a restart reads again is whole after it") {

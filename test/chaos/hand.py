@@ -2,6 +2,13 @@
 import collections, threading, time
 
 
+WAIT_SECONDS = 20
+
+
+class Skipped(Exception):
+    pass
+
+
 class Act:
     """Something that is done to a target, and undone after a while."""
 
@@ -67,8 +74,11 @@ def kill_in_turns(random, pairs, seconds, least):
     """[(when, act)]: one of two publishers of the same feed, and only when the other one receives `least` records a second."""
 
     def kill(agent, other):
-        # Its streams are open, not only its polls.
+        # Its streams are open, not only its polls. When the market is over they bring nothing.
+        until = time.monotonic() + WAIT_SECONDS
         while (other.received() or 0) < least:
+            if time.monotonic() > until:
+                raise Skipped
             time.sleep(0.1)
         agent.kill()
 
@@ -109,6 +119,8 @@ class Hand:
                     act.end()
                     self._say(f"hand: {act} is over")
                 self.done.append(act)
+            except Skipped:
+                self._say(f"hand: {act} is left out: it was not time for it")
             except Exception as error:
                 self.failures.append(f"{act}: {error}")
 

@@ -16,6 +16,7 @@ struct Stream {
   std::unique_ptr<Books> books = std::make_unique<Books>(limits, held);
   Written out;
   double seconds = 0;
+  Duration grace{};  ///< another publisher is there
 
   void update(std::int64_t previous, std::int64_t sequence, std::string_view connection = "a") {
     see(test::update(previous, sequence, seconds), Origin::live, connection);
@@ -23,7 +24,8 @@ struct Stream {
   void snapshot(std::int64_t sequence) { see(test::snapshot(sequence, seconds), Origin::snapshot, ""); }
   void see(Book book, Origin origin, std::string_view connection) {
     MarketRecord record = std::move(book);
-    Frame const frame{.channel = "depth", .connection = connection, .origin = origin, .received_at = at(seconds), .offset = {}};
+    Frame const frame{
+        .channel = "depth", .connection = connection, .origin = origin, .received_at = at(seconds), .offset = {}, .grace = grace};
     books->see(record, frame, at(seconds), out);
     seconds += 0.1;
   }
@@ -275,10 +277,164 @@ TEST_CASE("books: after a restart the gap is asked for again, and what was held 
   Stream stream;
   stream.update(10, 12);
   stream.out.clear();
-  stream.books->restate(at(stream.seconds), stream.out);
+  stream.books->restate({}, at(stream.seconds), stream.out);
   CHECK(stream.out.gap_names() == Names{"open late-join -10"});
   stream.update(12, 13);
   stream.snapshot(10);
   CHECK(stream.out.written == Names{"snapshot 10", "update 12", "update 13"});
   CHECK(stream.out.origins == std::vector{Origin::snapshot, Origin::backfill, Origin::live});
+}
+
+namespace {
+
+/// A book that is whole at 105, and then one publisher's updates before those of the other one.
+struct Overtaken : Stream {
+  Overtaken() {
+    grace = std::chrono::seconds{2};
+    begin();
+    update(100, 105, "a");
+    update(107, 110, "b");
+    update(110, 111, "b");
+    REQUIRE(out.written == Names{"update 105"});
+    REQUIRE(held.records == 2);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("books: a publisher overtakes its twin, which then brings what is missing: no gap, and all in order") {
+  Overtaken stream;
+  stream.update(105, 106, "a");
+  stream.wait(1);
+  CHECK(stream.out.written == Names{"update 105", "update 106"});
+  SUBCASE("its update ends where the other one began") {
+    stream.update(106, 107, "a");
+    CHECK(stream.out.written == Names{"update 105", "update 106", "update 107", "update 110", "update 111"});
+  }
+  SUBCASE("its update goes on beyond that") {
+    stream.update(106, 110, "a");
+    CHECK(stream.out.written == Names{"update 105", "update 106", "update 110", "update 111"});
+    CHECK(stream.out.dropped == Names{"update 110"});
+  }
+  SUBCASE("its update goes on beyond all that waits") {
+    stream.update(106, 113, "a");
+    CHECK(stream.out.written == Names{"update 105", "update 106", "update 113"});
+    CHECK(stream.out.dropped == Names{"update 110", "update 111"});
+    stream.update(111, 113, "b");
+    CHECK(stream.out.dropped.back() == "update 113");
+  }
+  SUBCASE("a snapshot bridges it first") {
+    stream.snapshot(108);
+    CHECK(stream.out.written == Names{"update 105", "update 106", "snapshot 108", "update 110", "update 111"});
+    stream.update(106, 107, "a");
+    CHECK(stream.out.dropped == Names{"update 107"});
+  }
+  CHECK(stream.held.records == 0);
+  CHECK(stream.held.bytes == 0);
+  CHECK(stream.books->due() == never);
+  stream.update(stream.out.written.back() == "update 113" ? 113 : 111, 120, "b");
+  CHECK(stream.out.written.back() == "update 120");
+  stream.wait(10);
+  CHECK(stream.out.gaps.empty());
+}
+
+TEST_CASE("books: in the grace a snapshot that the chain can follow goes on, and an older one does not") {
+  Overtaken stream;
+  stream.snapshot(104);
+  stream.snapshot(106);
+  CHECK(stream.out.dropped == Names{"snapshot 104"});
+  CHECK(stream.out.written == Names{"update 105", "snapshot 106"});
+  CHECK(stream.held.records == 2);
+  stream.update(105, 106, "a");
+  stream.update(106, 107, "a");
+  CHECK(stream.out.dropped == Names{"snapshot 104", "update 106"});
+  CHECK(stream.out.written == Names{"update 105", "snapshot 106", "update 107", "update 110", "update 111"});
+  CHECK(stream.out.gaps.empty());
+}
+
+TEST_CASE("books: the twin dies: after the grace the gap is opened as it would have been at once, and a snapshot heals it") {
+  Overtaken stream;
+  stream.wait(1.7);  // 1.9 s after the first one that waits.
+  CHECK(stream.out.gaps.empty());
+  stream.wait(0.1);
+  REQUIRE(stream.out.gap_names() == Names{"open reconnect 106-107"});
+  CHECK(stream.out.gaps[0].from_time == at(0.1));
+  CHECK(stream.out.gaps[0].to_time == at(0.2));
+  CHECK(stream.out.new_gaps == 1);
+  stream.update(111, 112, "b");
+  CHECK(stream.held.records == 3);
+  stream.snapshot(109);
+  CHECK(stream.out.written == Names{"update 105", "snapshot 109", "update 110", "update 111", "update 112"});
+  CHECK(stream.out.gap_names().back() == "filled 106-107");
+}
+
+TEST_CASE("books: the twin dies half way: what it brought is not missing") {
+  Overtaken stream;
+  stream.update(105, 106, "a");
+  stream.wait(2);
+  REQUIRE(stream.out.gap_names() == Names{"open reconnect 107-107"});
+  CHECK(stream.out.gaps[0].from_time == at(0.1));
+}
+
+TEST_CASE("books: a second hole ends the grace: what waited goes on alone") {
+  Overtaken stream;
+  stream.update(115, 116, "b");
+  CHECK(stream.out.gap_names() == Names{"open reconnect 106-107"});
+  CHECK(stream.out.written == Names{"update 105", "update 110", "update 111"});
+  CHECK(stream.held.records == 1);
+  stream.snapshot(115);
+  CHECK(stream.out.written.back() == "update 116");
+  CHECK(stream.out.gap_names().back() == "filled 106-115");
+}
+
+TEST_CASE("books: what waits for a twin is bounded as what waits for a snapshot is") {
+  Overtaken stream;
+  SUBCASE("by bytes") {
+    stream.limits.held_bytes_max = stream.held.bytes;
+    stream.update(111, 112, "b");
+    CHECK(stream.out.written.back() == "update 112");
+  }
+  SUBCASE("by records read") { stream.books->pass(Offset{stream.limits.hold_records}, at(1), stream.out); }
+  SUBCASE("by time, where that is shorter") {
+    Stream eager{.limits = {.hold = std::chrono::seconds{1}}, .grace = std::chrono::seconds{2}};
+    eager.begin();
+    eager.update(107, 110);
+    eager.wait(1);
+    CHECK(eager.out.written == Names{"update 110"});
+    CHECK(eager.out.gap_names() == Names{"open reconnect 101-107"});
+    return;
+  }
+  CHECK(stream.out.gap_names() == Names{"open reconnect 106-107"});
+  CHECK(stream.held.records == 0);
+}
+
+TEST_CASE("books: in its grace at a restart, a gap is asked for only where md.gaps has it") {
+  Overtaken stream;
+  stream.out.clear();
+  auto known = made<Gap>(0.2);
+  known.from_time = at(0.1);
+  SUBCASE("nobody was told") {
+    stream.books->restate({}, at(stream.seconds), stream.out);
+    CHECK(stream.out.gaps.empty());
+    stream.update(105, 107, "a");
+    CHECK(stream.out.written == Names{"update 107", "update 110", "update 111"});
+    CHECK(stream.out.origins == std::vector{Origin::live, Origin::live, Origin::live});
+    CHECK(stream.out.gaps.empty());
+  }
+  SUBCASE("the clock had ended the grace before") {
+    stream.books->restate({known}, at(stream.seconds), stream.out);
+    CHECK(stream.out.gap_names() == Names{"open reconnect 106-107"});
+    stream.snapshot(108);
+    CHECK(stream.out.written == Names{"snapshot 108", "update 110", "update 111"});
+    CHECK(stream.out.origins == std::vector{Origin::snapshot, Origin::backfill, Origin::backfill});
+    CHECK(stream.out.gap_names().back() == "filled 106-107");
+  }
+  SUBCASE("the clock had ended the grace before, and then came what was missing") {
+    stream.update(105, 107, "a");
+    stream.books->restate({known}, at(stream.seconds), stream.out);
+    REQUIRE(stream.out.gaps.size() == 1);
+    CHECK(stream.out.gaps[0].from_time == at(0.1));
+    stream.snapshot(112);
+    CHECK(stream.out.gaps.back().state == GapState::filled);
+  }
 }

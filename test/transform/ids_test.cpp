@@ -13,12 +13,14 @@ struct Stream {
   Ids ids;
   Written out;
   double seconds = 0;
+  Duration grace{};  ///< another publisher is there
 
   void live(std::vector<int> const& numbers, std::string_view connection = "a") { frame(numbers, Origin::live, connection); }
   void backfill(std::vector<int> const& numbers) { frame(numbers, Origin::backfill, ""); }
   void frame(std::vector<int> const& numbers, Origin origin, std::string_view connection) {
     seconds += 0.1;
-    Frame const frame{.channel = "trade", .connection = connection, .origin = origin, .received_at = at(seconds), .offset = {}};
+    Frame const frame{
+        .channel = "trade", .connection = connection, .origin = origin, .received_at = at(seconds), .offset = {}, .grace = grace};
     // A trade's own time is a tenth of its id, so that the times of a gap are known.
     for (auto const number : numbers) ids.see(trade(std::to_string(number), number / 10.0), frame, at(seconds), out);
     ids.end(frame, at(seconds), out);
@@ -201,9 +203,79 @@ TEST_CASE("ids: after a restart what is open is asked for again") {
   Stream stream;
   stream.live({10, 14});
   stream.out.clear();
-  stream.ids.restate(at(100), stream.out);
+  stream.ids.restate({}, at(100), stream.out);
   CHECK(stream.out.gap_names() == Names{"open sequence 11-13"});
   CHECK(stream.ids.due() > at(100));
+}
+
+TEST_CASE("ids: what another publisher brings within the grace was never missing") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({10}, "a");
+  stream.live({14, 15}, "b");
+  stream.live({11, 12}, "a");
+  stream.wait(1.5);
+  stream.live({13, 14}, "a");
+  CHECK(stream.ids.due() == never);
+  stream.wait(10);
+  CHECK(stream.out.gaps.empty());
+}
+
+TEST_CASE("ids: the other publisher dies: after the grace the gap is opened as it would have been at once") {
+  Stream alone, stream{.grace = std::chrono::seconds{2}};
+  for (auto* each : {&alone, &stream}) each->live({10}, "a"), each->live({14}, "b");
+  stream.wait(1.9);
+  CHECK(stream.out.gaps.empty());
+  stream.wait(0.1);
+  REQUIRE(stream.out.gap_names() == Names{"open reconnect 11-13"});
+  CHECK(stream.out.new_gaps == 1);
+  CHECK(stream.out.gaps[0].from_time == alone.out.gaps[0].from_time);
+  CHECK(stream.out.gaps[0].to_time == alone.out.gaps[0].to_time);
+  stream.wait(5);
+  CHECK(stream.out.gaps.size() == 2);
+  CHECK(stream.out.new_gaps == 1);
+  stream.backfill({11, 12, 13});
+  CHECK(stream.out.gap_names().back() == "filled 11-13");
+}
+
+TEST_CASE("ids: the other publisher dies half way: what it brought is not asked for, and the identity is the hole's") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({10}, "a");
+  stream.live({14}, "b");
+  stream.live({11}, "a");
+  stream.wait(2);
+  REQUIRE(stream.out.gap_names() == Names{"open reconnect 12-13"});
+  CHECK(stream.out.gaps[0].from_time == at(1.0));
+}
+
+TEST_CASE("ids: an answer to another gap says nothing about one in its grace") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({10}, "a");
+  stream.live({14}, "b");
+  stream.backfill({9, 15});
+  CHECK(stream.out.gaps.empty());
+  stream.wait(2);
+  CHECK(stream.out.gap_names() == Names{"open reconnect 11-13"});
+}
+
+TEST_CASE("ids: in its grace at a restart, a gap is asked for only where md.gaps has it") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({10}, "a");
+  stream.live({14}, "b");
+  auto known = made<Gap>(1.4);
+  known.from_time = at(1.0);
+  SUBCASE("nobody was told") {
+    stream.ids.restate({}, at(stream.seconds), stream.out);
+    CHECK(stream.out.gaps.empty());
+    stream.live({11, 12, 13}, "a");
+    CHECK(stream.out.gaps.empty());
+  }
+  SUBCASE("the clock had ended the grace before") {
+    stream.ids.restate({known}, at(stream.seconds), stream.out);
+    CHECK(stream.out.gap_names() == Names{"open reconnect 11-13"});
+    CHECK(stream.out.new_gaps == 0);
+    stream.live({11, 12, 13}, "a");
+    CHECK(stream.out.gap_names().back() == "filled 11-13");
+  }
 }
 
 TEST_CASE("ids: gaps and their parts are bounded") {

@@ -54,7 +54,7 @@ TEST_CASE("open gaps: ids go on with a gap that began before the first trade, an
   auto const first = trade("8", 10);
   ids.resume({gap(1, 2), gap(20, 21)}, first, true);
   ids.see(first, frame(Origin::live, 10), at(10), out);
-  ids.restate(at(10), out);
+  ids.restate({}, at(10), out);
   REQUIRE(out.gap_names() == Names{"open sequence 5-7"});
   for (auto const* id : {"5", "6", "7"}) ids.see(trade(id, 2), frame(Origin::backfill, 11), at(11), out);
   REQUIRE(out.gaps.size() == 2);

@@ -17,14 +17,24 @@ struct Stream {
   Reconnect reconnect;
   Written out;
   double seconds = 100;
+  Duration grace{};  ///< another publisher is there
 
   void live(std::vector<Seen> const& trades, std::string_view connection) { frame(trades, connection, Origin::live); }
   void answer(std::vector<Seen> const& trades) { frame(trades, "", Origin::backfill); }
   void frame(std::vector<Seen> const& trades, std::string_view connection, Origin origin) {
     seconds += 0.1;
-    Frame const frame{.channel = "trades", .connection = connection, .origin = origin, .received_at = at(seconds), .offset = {}};
+    Frame const frame{.channel = "trades",
+                      .connection = connection,
+                      .origin = origin,
+                      .received_at = at(seconds),
+                      .offset = {},
+                      .grace = grace};
     for (auto const& [time, repeated] : trades) reconnect.see(trade("~1", time), repeated, frame);
     reconnect.end(frame, at(seconds), out);
+  }
+  void wait(double more) {
+    seconds += more;
+    if (reconnect.due() <= at(seconds)) reconnect.tick(at(seconds), out);
   }
 };
 
@@ -129,8 +139,88 @@ TEST_CASE("reconnect: after a restart what is open is asked for again") {
   stream.live({{2}}, "a");
   stream.live({{5}}, "b");
   stream.out.clear();
-  stream.reconnect.restate(at(300), stream.out);
+  stream.reconnect.restate({}, at(300), stream.out);
   CHECK(stream.out.gap_names() == Names{"open reconnect -"});
+}
+
+TEST_CASE("reconnect: a publisher overtakes its twin, which then brings what is missing: no gap") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({{1}, {2}}, "a");
+  stream.live({{5}, {6}}, "b");
+  stream.live({{3}}, "a");
+  CHECK(stream.reconnect.due() != never);
+  SUBCASE("it comes to the trade that the other one began with") { stream.live({{4}, {5, true}}, "a"); }
+  SUBCASE("it goes beyond it") { stream.live({{4}, {7}}, "a"); }
+  CHECK(stream.reconnect.due() == never);
+  stream.wait(10);
+  CHECK(stream.out.gaps.empty());
+}
+
+TEST_CASE("reconnect: the twin dies: after the grace the gap is opened as it would have been at once") {
+  Stream alone, stream{.grace = std::chrono::seconds{2}};
+  for (auto* each : {&alone, &stream}) each->live({{1}, {2}}, "a"), each->live({{5}}, "b");
+  stream.live({{9}}, "b");  // Goes on itself: that says nothing.
+  stream.wait(1.8);
+  CHECK(stream.out.gaps.empty());
+  stream.wait(0.1);
+  REQUIRE(stream.out.gap_names() == Names{"open reconnect -"});
+  CHECK(stream.out.gaps[0].from_time == alone.out.gaps[0].from_time);
+  CHECK(stream.out.gaps[0].to_time == alone.out.gaps[0].to_time);
+  CHECK(stream.out.new_gaps == 1);
+}
+
+TEST_CASE("reconnect: what a connection brings that came after the hole, or another trade of its last instant, closes nothing") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({{2}}, "a");
+  stream.live({{5}}, "b");
+  SUBCASE("a later connection") { stream.live({{5, true}}, "c"), stream.live({{9}}, "c"); }
+  SUBCASE("another trade of the instant") { stream.live({{5}}, "a"); }
+  stream.wait(2);
+  CHECK(stream.out.gap_names() == Names{"open reconnect -"});
+}
+
+TEST_CASE("reconnect: a twin that comes after the grace fills the gap") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({{2}}, "a");
+  stream.live({{5}}, "b");
+  stream.wait(3);
+  stream.live({{4}, {5, true}}, "a");
+  CHECK(stream.out.gap_names() == Names{"open reconnect -", "filled -"});
+  CHECK(stream.reconnect.due() == never);
+}
+
+TEST_CASE("reconnect: an answer to another gap closes one in its grace only where it overlaps it") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({{2}}, "a");
+  stream.live({{5}}, "b");
+  SUBCASE("it does") {
+    stream.answer({{2, true}, {3}, {5, true}});
+    CHECK(stream.reconnect.due() == never);
+  }
+  SUBCASE("it does not") {
+    stream.answer({{3}, {5, true}});
+    CHECK(stream.reconnect.due() != never);
+  }
+  CHECK(stream.out.gaps.empty());
+}
+
+TEST_CASE("reconnect: in its grace at a restart, a gap is asked for only where md.gaps has it") {
+  Stream stream{.grace = std::chrono::seconds{2}};
+  stream.live({{2}}, "a");
+  stream.live({{5}}, "b");
+  auto known = made<Gap>(5);
+  known.from_time = at(2);
+  SUBCASE("nobody was told") {
+    stream.reconnect.restate({}, at(stream.seconds), stream.out);
+    stream.live({{3}, {5, true}}, "a");
+    CHECK(stream.out.gaps.empty());
+  }
+  SUBCASE("the clock had ended the grace before") {
+    stream.reconnect.restate({known}, at(stream.seconds), stream.out);
+    stream.live({{3}, {5, true}}, "a");
+    CHECK(stream.out.gap_names() == Names{"open reconnect -", "filled -"});
+    CHECK(stream.out.new_gaps == 0);
+  }
 }
 
 TEST_CASE("reconnect: gaps are bounded") {
