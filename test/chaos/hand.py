@@ -2,6 +2,7 @@
 import collections, threading, time
 
 
+BOTH_SECONDS = 2
 WAIT_SECONDS = 20
 
 
@@ -71,15 +72,19 @@ def plan(random, seconds, kinds):
 
 
 def kill_in_turns(random, pairs, seconds, least):
-    """[(when, act)]: one of two publishers of the same feed, and only when the other one receives `least` records a second."""
+    """[(when, act)]: one of two publishers of the same feed, when both have brought `least` records a second for a while. What
+    this one had not sent, the other one then has; a kill before that would cut both."""
 
     def kill(agent, other):
-        # Its streams are open, not only its polls. When the market is over they bring nothing.
-        until = time.monotonic() + WAIT_SECONDS
-        while (other.received() or 0) < least:
-            if time.monotonic() > until:
-                raise Skipped
+        now = time.monotonic()
+        since, until = now, now + WAIT_SECONDS
+        while now - since < BOTH_SECONDS:
+            if now > until:
+                raise Skipped  # The market is over, for one.
             time.sleep(0.1)
+            now = time.monotonic()
+            if not (agent.brings(least) and other.brings(least)):
+                since = now
         agent.kill()
 
     chosen, when = [], 3.0

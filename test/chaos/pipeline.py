@@ -192,11 +192,19 @@ class Agent:
     def _sum(status, name):
         return sum(metric["value"] for metric in status["metrics"] if metric["name"] == name)
 
+    def _last_second(self, name):
+        """What was counted within it; None where that is not known."""
+        now, before = self.status, self.status_before
+        return None if not self.look() or now is None or before is None else self._sum(now, name) - self._sum(before, name)
+
     def received(self):
-        """Records that came within the last second; None where that is not known."""
-        if not self.look() or self.status is None or self.status_before is None:
-            return None
-        return self._sum(self.status, "penstock_received_total") - self._sum(self.status_before, "penstock_received_total")
+        return self._last_second("penstock_received_total")
+
+    def brings(self, least):
+        """A publisher: of `least` records a second or more, less than a second's worth has not reached the log."""
+        status = self.status
+        waiting = status and self._sum(status, "penstock_received_total") + self._sum(status, "penstock_spool_records") - self._sum(status, "penstock_written_total")
+        return min(self._last_second(f"penstock_{what}_total") or 0 for what in ("received", "written")) >= least > waiting
 
     def is_quiet(self):
         """Nothing left to read, and nothing comes."""
