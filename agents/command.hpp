@@ -3,6 +3,7 @@
 
 #include "streaming/config.hpp"
 
+#include <chrono>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -46,6 +47,8 @@ struct Command {
   std::vector<Flag> flags;
   std::string example;                      ///< a command line, and what it does
   int (*run)(Invocation const&) = nullptr;  ///< returns an Exit; throws UsageError, Fault
+  /// How long it may take to end when asked to; nullptr: 5 s.
+  std::chrono::milliseconds (*stop_max)(Config const&) = nullptr;
 };
 
 }  // namespace penstock

@@ -71,9 +71,10 @@ std::vector<SettingFlag> setting_flags(Command const& command) {
   std::set<std::string> taken{"config", "help"};
   for (auto const& flag : command.flags) taken.insert(flag.name);
   auto const sections = sections_of(command);
+  bool const of_up = std::ranges::contains(sections, "up");
   for (std::size_t i = 0; i < sections.size(); ++i)
     for (auto& flag : flags_of_section(sections[i], i == 0))
-      if (taken.insert(flag.name).second) flags.push_back(std::move(flag));
+      if ((of_up || !flag.setting->only_up) && taken.insert(flag.name).second) flags.push_back(std::move(flag));
   return flags;
 }
 

@@ -16,8 +16,10 @@ namespace {
 
 using namespace penstock;
 
-std::string agent_name(CommandLine const& line) {
-  return line.arguments.empty() ? line.command->name : line.command->name + ' ' + line.arguments.front();
+std::string agent_name(CommandLine const& line, Config const& config) {
+  auto const number = config.integer("status.instance");
+  return line.command->name + (line.arguments.empty() ? "" : ' ' + line.arguments.front()) +
+         (number == 0 ? "" : ' ' + std::to_string(number));
 }
 
 int run(CommandLine const& line) {
@@ -30,8 +32,9 @@ int run(CommandLine const& line) {
                         .config = load_config(line.config_file, line.settings, line.spelled),
                         .stop = {},
                         .program = std::filesystem::read_symlink("/proc/self/exe")};
-  log::start(agent_name(line), invocation.config.text("log.level"), invocation.config.text("log.format"));
-  Shutdown const shutdown;
+  log::start(agent_name(line, invocation.config), invocation.config.text("log.level"), invocation.config.text("log.format"));
+  Shutdown const shutdown{line.command->stop_max == nullptr ? std::chrono::seconds{5}
+                                                            : line.command->stop_max(invocation.config)};
   invocation.stop = shutdown.token();
   return line.command->run(invocation);
 }

@@ -51,7 +51,7 @@ std::string_view first_word(std::string_view name) { return name.substr(0, name.
 std::string_view last_station(std::vector<AgentReport> const& reports) {
   for (std::string_view const station : {"store", "transform"})
     for (auto const& report : reports)
-      if (first_word(report.name) == station) return station;
+      if (first_word(report.name) == station && !(report.state == "stopped" && report.status.empty())) return station;
   return "publish";
 }
 
@@ -92,8 +92,9 @@ double lag_in(std::string const& status) {
 void Progress::update(std::vector<AgentReport> const& reports, Instant now) {
   auto const before = totals_.written;
   totals_ = {};
-  complete_ =
-      std::ranges::all_of(reports, [](AgentReport const& report) { return report.state == "running" && !report.status.empty(); });
+  complete_ = std::ranges::all_of(reports, [](AgentReport const& report) {
+    return report.state == "stopped" || (report.state == "running" && !report.status.empty());
+  });
   auto const station = last_station(reports);
   for (auto const& report : reports) {
     totals_.restarts += report.restarts;
@@ -104,9 +105,9 @@ void Progress::update(std::vector<AgentReport> const& reports, Instant now) {
     for (auto const& metric : status.metrics) {
       if (running && metric.name == "penstock_lag_records") totals_.lag_records += metric.value;
       if (running && metric.name == "penstock_spool_records") totals_.spool_records += metric.value;
-      if (metric.name == "penstock_dead_total") dead_[{report.name, metric.labels}].see(metric.value);
+      if (metric.name == "penstock_dead_total") dead_[{report.key, metric.labels}].see(metric.value);
       if (metric.name == "penstock_written_total" && first_word(report.name) == station)
-        written_[{report.name, metric.topic}].see(metric.value);
+        written_[{report.key, metric.topic}].see(metric.value);
     }
   }
   for (auto const& counter : dead_ | std::views::values) totals_.dead += counter.value();
@@ -145,7 +146,7 @@ std::string Progress::json(std::vector<AgentReport> const& reports, Instant now)
     auto const sound = !parsed(report.status).metrics.empty() || parsed(report.status).rss_bytes > 0;
     out += "{\"name\":" + json_string(report.name) + ",\"state\":" + json_string(report.state) +
            ",\"pid\":" + std::to_string(report.pid) + ",\"restarts\":" + std::to_string(report.restarts) +
-           ",\"status\":" + (sound ? report.status : "null") + '}';
+           ",\"reason\":" + json_string(report.reason) + ",\"status\":" + (sound ? report.status : "null") + '}';
   }
   out += "],\"written\":";
   append_object(out, totals_.written);

@@ -11,8 +11,10 @@ namespace penstock {
 
 /// One agent as its supervisor sees it.
 struct AgentReport {
-  std::string name;   ///< "publish binance", "transform", "store"
-  std::string state;  ///< running, waiting, ended
+  std::string name;    ///< "publish binance", "transform 2", "store"
+  std::string key;     ///< what it is counted by: stays when its name changes because it is no longer the only one
+  std::string state;   ///< running, waiting, stopping, stopped, failed
+  std::string reason;  ///< of the state
   int pid = 0;
   int restarts = 0;
   std::string status;  ///< its last status line (JSON), or ""
@@ -47,7 +49,7 @@ class Progress {
 
   /// "12 s  trades 1,234/s  books 80/s  lag 12  dead 0  restarts 0  87 MB"; "spool 4,711" after the lag where there is one.
   std::string line(Instant now) const;
-  /// {"running_seconds":…,"agents":[{"name":…,"state":…,"pid":…,"restarts":…,"status":{…}}],
+  /// {"running_seconds":…,"agents":[{"name":…,"state":…,"pid":…,"restarts":…,"reason":…,"status":{…}}],
   ///  "written":{"md.trades":…},"per_second":{…},"lag_records":…,"spool_records":…,"dead":…,"restarts":…,"rss_bytes":…}
   std::string json(std::vector<AgentReport> const& reports, Instant now) const;
 

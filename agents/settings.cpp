@@ -56,6 +56,15 @@ Setting choice(std::string key, std::string fallback, std::string help, std::vec
           .choices = std::move(choices)};
 }
 
+Setting of_up(Setting setting) {
+  setting.only_up = true;
+  return setting;
+}
+Setting enabled(std::string const& section, std::string const& what) {
+  return of_up(boolean(section + ".enabled", true, "Whether `penstock up` starts " + what));
+}
+Setting count(std::string const& section, std::string const& help) { return of_up(integer(section + ".count", 1, 1, 64, help)); }
+
 // host, host:port, [::1]:port, and before them librdkafka's SSL:// and the like.
 bool is_broker(std::string_view text) {
   if (auto const scheme = text.find("://"); scheme != text.npos) {
@@ -119,7 +128,22 @@ std::vector<Setting> made() {
 
       integer("status.fd", -1, -1, 1'000'000,
               "Descriptor to write one JSON line of metrics to, each second; -1: none. `penstock up` sets it"),
+      integer(
+          "status.instance", 0, 0, 64,
+          "Which of several of its kind this agent is; 0: the only one. `penstock up` sets it, so that each is known by its own "
+          "name in the log and in its group"),
 
+      of_up(text("up.socket", "",
+                 "Socket at which `penstock ctl` reaches `penstock up`; empty: one named after the configuration file, in "
+                 "$RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR, else /tmp; none: there is none. Example: /run/penstock/up.sock")),
+      of_up(integer("up.stop_ms_max", 4'400, 1'000, 600'000,
+                    "Milliseconds that all agents together may take to end in order; then they are killed")),
+      of_up(integer(
+          "up.wait_ms_max", 0, 0, a_day_ms,
+          "Milliseconds that `penstock up` waits for broker and database when it starts; 0: without end. Example: 60000")),
+
+      enabled("publish.*", "this publisher"),
+      count("publish.*", "How many of it; more than one bring in the same, so that one may fall out: each record is stored once"),
       list("publish.*.symbols", "",
            "What to bring in, unified symbols; empty: the provider's defaults (`penstock list`). Example: BTC/USDT,ETH/USDT"),
       list("publish.*.channels", "",
@@ -142,6 +166,8 @@ std::vector<Setting> made() {
       integer("spool.bytes_max", 4'000'000'000, 0, 1'000'000'000'000'000,
               "Bytes that each publisher may keep there; 0: none, the provider then waits. Example: 20000000000"),
 
+      enabled("transform", "transformers"),
+      count("transform", "How many transformers share the work; kafka.partitions is the most that have any"),
       list("transform.providers", "",
            "Which raw.<provider> topics to read; empty: those with a [publish.<provider>] section, else all. Example: "
            "binance,coingecko",
@@ -157,6 +183,8 @@ std::vector<Setting> made() {
       integer("transform.catalogue_wait_ms_max", 30'000, 0, 600'000,
               "Milliseconds that records wait for their symbol to appear in the instrument catalogue"),
 
+      enabled("store", "stores"),
+      count("store", "How many stores share the work; kafka.partitions is the most that have any"),
       list("store.kinds", "", "Which md.<kind> topics to store; empty: all. Example: trades,candles", kinds()),
       text("store.group", "penstock-store", "Consumer group; processes of one group share the work"),
       integer("store.batch_count_max", 50'000, 1, 10'000'000, "Records until a batch is written"),
@@ -196,6 +224,7 @@ std::string_view section_help(std::string_view section) {
   if (section == "database") return "The store: PostgreSQL with TimescaleDB";
   if (section == "log") return "What is written to stderr";
   if (section == "status") return "Reports to the process that started this one";
+  if (section == "up") return "The process that starts all agents and keeps them running";
   if (section.starts_with("publish.")) return "What a publisher brings in; `penstock up` starts one each";
   if (section == "spool") return "Where publishers keep records while the broker is away";
   if (section == "transform") return "From raw.<provider> to md.<kind>";
@@ -206,8 +235,8 @@ std::string_view section_help(std::string_view section) {
 }
 
 Config load_config(std::string const& file, std::map<std::string, std::string> const& flags,
-                   std::map<std::string, std::string> const& spelled) {
-  return ConfigLoader{all_settings(), provider_names()}.load(file, flags, spelled);
+                   std::map<std::string, std::string> const& spelled, std::optional<std::string> const& text) {
+  return ConfigLoader{all_settings(), provider_names()}.load(file, flags, spelled, text);
 }
 
 }  // namespace penstock

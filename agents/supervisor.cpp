@@ -1,22 +1,16 @@
 #include "agents/supervisor.hpp"
 
 #include "streaming/backoff.hpp"
-#include "streaming/descriptor.hpp"
-#include "streaming/fault.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
 #include <deque>
 #include <set>
+#include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace penstock {
@@ -24,249 +18,285 @@ namespace penstock {
 namespace {
 
 using std::chrono::milliseconds;
-constexpr std::size_t line_bytes_max = 1 << 20;
-constexpr int cannot_execute = 127;
+using State = ChildView::State;
+constexpr std::string_view by_hand_text = "stopped by hand", disabled_text = "enabled is false in the configuration";
 
-struct Pipe {
-  Descriptor out, in;
-};
-
-Pipe make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
-    throw Fault{Fault::Kind::fatal, std::string{"no pipe for a child process: "} + std::strerror(errno)};
-  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  return {Descriptor{ends[0]}, Descriptor{ends[1]}};
+bool starting_again_helps(int wait_status) {
+  constexpr int wrong_configuration = 2;
+  return !could_not_start(wait_status) && !(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == wrong_configuration);
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (auto& text : texts) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
+// A line that tells of no trouble does not say why a process ended.
+bool is_small_talk(std::string_view line) {
+  auto const start = line.substr(0, 80);
+  return std::ranges::any_of(
+      std::array<std::string_view, 4>{"level=info", "level=debug", R"("level":"info")", R"("level":"debug")"},
+      [&](auto level) { return start.contains(level); });
 }
 
-std::vector<std::string> environment_with(std::map<std::string, std::string> const& variables) {
-  std::vector<std::string> out;
-  for (auto entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
-    std::string_view const line{*entry};
-    if (!variables.contains(std::string{line.substr(0, line.find('='))})) out.emplace_back(line);
-  }
-  for (auto const& [name, value] : variables) out.push_back(name + '=' + value);
-  return out;
-}
-
-// Runs between fork and exec, while other threads may hold locks: nothing here may allocate.
-[[noreturn]] void become(char** command, char** environment, pid_t parent, int errors, int status) {
-  ::setpgid(0, 0);  // Ctrl-C on the terminal is for the parent alone, which then ends its children in order.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(cannot_execute);  // It died before the line above.
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (int const signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_DFL);
-  auto const nothing = ::open("/dev/null", O_RDONLY);
-  // A pipe end may itself sit on a number that is needed: move both away first.
-  auto const errors_moved = ::fcntl(errors, F_DUPFD, 10), status_moved = ::fcntl(status, F_DUPFD, 10);
-  if (nothing < 0 || errors_moved < 0 || status_moved < 0) ::_exit(cannot_execute);
-  ::dup2(nothing, STDIN_FILENO);
-  ::dup2(errors_moved, STDERR_FILENO);
-  ::dup2(status_moved, Supervisor::status_descriptor);
-  ::close_range(Supervisor::status_descriptor + 1, ~0U, 0);
-  ::execve(command[0], command, environment);
-  ::_exit(cannot_execute);
-}
-
-std::string how_it_ended(int status) {
-  if (WIFSIGNALED(status)) return std::string{"was killed by SIG"} + ::sigabbrev_np(WTERMSIG(status));
-  if (WEXITSTATUS(status) == cannot_execute) return "could not be started";
-  return "ended with exit " + std::to_string(WEXITSTATUS(status));
-}
-
-// Appends what is there; false at the end of the pipe.
-bool read_some(int descriptor, std::string& into) {
-  std::array<char, 65536> piece;
-  for (;;) {
-    auto const count = ::read(descriptor, piece.data(), piece.size());
-    if (count > 0)
-      into.append(piece.data(), static_cast<std::size_t>(count));
-    else if (count == 0)
-      return false;
-    else if (errno != EINTR)
-      return errno == EAGAIN || errno == EWOULDBLOCK;
-  }
-}
-
-// Hands over the whole lines at the front of `text` and leaves the rest.
-template <class Take>
-void take_lines(std::string& text, Take const& take) {
-  std::size_t begin = 0;
-  for (auto end = text.find('\n'); end != text.npos; begin = end + 1, end = text.find('\n', begin))
-    take(std::string_view{text}.substr(begin, end - begin));
-  text.erase(0, begin);
-  if (text.size() > line_bytes_max) {
-    take(std::string_view{text});
-    text.clear();
-  }
+std::vector<std::string> differing_keys(std::map<std::string, std::string> const& before,
+                                        std::map<std::string, std::string> const& after) {
+  std::set<std::string> keys;
+  for (auto const& [one, other] : {std::pair{&before, &after}, std::pair{&after, &before}})
+    for (auto const& [key, value] : *one)
+      if (auto const found = other->find(key); found == other->end() || found->second != value) keys.insert(key);
+  return {keys.begin(), keys.end()};
 }
 
 }  // namespace
 
-std::string_view to_text(ChildView::State state) {
+std::string_view to_text(State state) {
   switch (state) {
-    case ChildView::State::running: return "running";
-    case ChildView::State::waiting: return "waiting";
-    case ChildView::State::ended: return "ended";
+    case State::running: return "running";
+    case State::waiting: return "waiting";
+    case State::stopping: return "stopping";
+    case State::stopped: return "stopped";
+    case State::failed: return "failed";
   }
   return {};
 }
 
 struct Supervisor::Child {
   Child(ChildSpec of, SupervisorOptions const& options)
-      : spec{std::move(of)}, backoff{options.backoff_first, options.backoff_most} {}
+      : spec{std::move(of)}, backoff{options.backoff_first, options.backoff_most} {
+    spec.enabled ? start_now() : become(State::stopped, std::string{disabled_text});
+  }
+
+  void become(State next, std::string why) {
+    state = next;
+    reason = std::move(why);
+    since = Steady::now();
+  }
+  /// Forgets its failures.
+  void start_now() {
+    become(State::waiting, {});
+    start_at = since;
+    failures.clear();
+    backoff.reset();
+  }
+  bool alive() const { return state == State::running || state == State::stopping; }
 
   ChildSpec spec;
 
-  ChildView::State state = ChildView::State::waiting;
-  pid_t pid = 0;
-  Descriptor errors, status;
-  std::string errors_text, status_text;
+  State state = State::waiting;
+  std::string reason;
+  Steady::time_point since{};
+  bool then_start = false;  ///< stopping: to be started again
+  bool removed = false;     ///< there is no such child any more when it has ended
+  Steady::time_point kill_at{};
+  std::unique_ptr<ChildProcess> process;
   std::string status_line, last_words;
-  Steady::time_point status_at{}, started_at{}, start_at{};
-  std::deque<Steady::time_point> failures;
+  Steady::time_point status_at{}, start_at{};
+  std::deque<Steady::time_point> failures, restarts_at;
   Backoff backoff;
-  int restarts = -1;  ///< the first start is none
+  int restarts = 0;
+  bool is_restart = false;  ///< the next start
 };
 
 Supervisor::Supervisor(std::vector<ChildSpec> children, SupervisorOptions options) : options_{std::move(options)} {
   for (auto& spec : children) children_.push_back(std::make_unique<Child>(std::move(spec), options_));
 }
 
-Supervisor::~Supervisor() {
-  for (auto const& child : children_)
-    if (child->state == ChildView::State::running) {
-      ::kill(-child->pid, SIGKILL);
-      ::waitpid(child->pid, nullptr, 0);
-    }
-}
+Supervisor::~Supervisor() = default;
 
 void Supervisor::run(milliseconds wait) {
-  auto const now = Steady::now();
-  auto until = now + wait;
-  for (auto const& child : children_) {
-    if (child->state != ChildView::State::waiting || stopping_) continue;
-    if (child->start_at <= now)
-      start(*child);
-    else
-      until = std::min(until, child->start_at);
-  }
+  if (options_.on_turn) options_.on_turn();
+  auto until = Steady::now() + wait;
+  for (auto const& child : children_) start_when_due(*child, until);
   read_all(std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(until - Steady::now())));
   for (auto const& child : children_)
-    if (child->state == ChildView::State::running) reap(*child);
+    if (child->alive()) reap(*child);
+  std::erase_if(children_, [](auto const& child) { return child->removed && !child->alive(); });
 }
 
-void Supervisor::start(Child& child) {
-  auto errors = make_pipe(), status = make_pipe();
-  auto words = child.spec.command;
-  auto variables = environment_with(child.spec.variables);
-  auto const command = pointers(words), environment = pointers(variables);
-  auto const parent = ::getpid();
-  auto const pid = ::fork();
-  if (pid < 0) throw Fault{Fault::Kind::fatal, "no process for " + child.spec.name + ": " + std::strerror(errno)};
-  if (pid == 0)
-    become(const_cast<char**>(command.data()), const_cast<char**>(environment.data()), parent, errors.in.get(), status.in.get());
-  ::setpgid(pid, pid);  // The child does the same; whoever is first.
-  child.pid = pid;
-  child.errors = std::move(errors.out);
-  child.status = std::move(status.out);
+void Supervisor::start_when_due(Child& child, Steady::time_point& until) {
+  if (child.state != State::waiting || stopping_) return;
+  if (child.start_at <= Steady::now())
+    launch(child);
+  else
+    until = std::min(until, child.start_at);
+}
+
+void Supervisor::launch(Child& child) {
+  child.process = std::make_unique<ChildProcess>(ChildProcess::Start{
+      .command = child.spec.command, .variables = child.spec.variables, .file = child.spec.file ? child.spec.file->get() : -1});
   child.status_line.clear();
-  child.state = ChildView::State::running;
-  child.started_at = Steady::now();
+  child.last_words.clear();
+  child.become(State::running, {});
+  if (!std::exchange(child.is_restart, false)) return;
   ++child.restarts;
+  child.restarts_at.push_back(child.since);
+  while (child.restarts_at.front() + lately < child.since) child.restarts_at.pop_front();
 }
 
 void Supervisor::read_all(milliseconds wait) {
   std::vector<pollfd> waiting;
   for (auto const& child : children_)
-    for (auto const descriptor : {child->errors.get(), child->status.get()})
-      if (descriptor >= 0) waiting.push_back({descriptor, POLLIN, 0});
+    if (child->process)
+      for (auto const descriptor : {child->process->errors(), child->process->status()})
+        if (descriptor >= 0) waiting.push_back({descriptor, POLLIN, 0});
   ::poll(waiting.data(), waiting.size(), static_cast<int>(wait.count()));
   for (auto const& child : children_) read(*child);
 }
 
 void Supervisor::read(Child& child) {
-  if (child.errors.get() >= 0) {
-    if (!read_some(child.errors.get(), child.errors_text)) {
-      child.errors.reset();
-      if (!child.errors_text.empty() && !child.errors_text.ends_with('\n')) child.errors_text += '\n';
-    }
-    take_lines(child.errors_text, [&](std::string_view line) {
-      child.last_words = line;
-      if (options_.on_line) options_.on_line(child.spec, line);
-    });
-  }
-  if (child.status.get() >= 0) {
-    if (!read_some(child.status.get(), child.status_text)) child.status.reset();
-    take_lines(child.status_text, [&](std::string_view line) {
-      child.status_line = line;
-      child.status_at = Steady::now();
-    });
-  }
+  if (!child.process) return;
+  child.process->read({.error =
+                           [&](std::string_view line) {
+                             if (!is_small_talk(line)) child.last_words = line;
+                             if (options_.on_line) options_.on_line(child.spec, line);
+                           },
+                       .status =
+                           [&](std::string_view line) {
+                             child.status_line = line;
+                             child.status_at = Steady::now();
+                           }});
 }
 
 void Supervisor::reap(Child& child) {
-  int status = 0;
-  if (::waitpid(child.pid, &status, WNOHANG) != child.pid) return;
+  if (child.state == State::stopping && Steady::now() >= child.kill_at) child.process->kill();
+  auto const status = child.process->ended();
+  if (!status) return;
   read(child);  // Its last words are in the pipe, whole.
-  child.errors.reset();
-  child.status.reset();
-  child.errors_text.clear();
-  child.status_text.clear();
-  ended(child, status);
+  child.process.reset();
+  ended(child, *status);
 }
 
-void Supervisor::ended(Child& child, int status) {
-  auto const now = Steady::now();
-  child.pid = 0;
-  child.state = ChildView::State::ended;
-  auto const how = how_it_ended(status);
-  if (stopping_) {
+void Supervisor::ended(Child& child, int wait_status) {
+  auto const how = how_it_ended(wait_status);
+  if (stopping_ || child.state == State::stopping) {
     if (options_.on_end) options_.on_end(child.spec, how);
+    bool const again = child.then_start && !stopping_ && !child.removed;
+    again ? child.start_now() : child.become(State::stopped, child.reason);
     return;
   }
-  auto const because = child.last_words.empty() ? std::string{} : "; its last words: " + child.last_words;
-  if (WIFEXITED(status) && (WEXITSTATUS(status) == 2 || WEXITSTATUS(status) == cannot_execute)) {
-    if (!gave_up_) gave_up_ = child.spec.name + ' ' + how + ", and starting it again cannot help" + because;
-    return;
-  }
+  auto const told = how + (child.last_words.empty() ? "" : "; its last words: " + child.last_words);
+  if (!starting_again_helps(wait_status)) return failed(child, told + "; starting it again as it is cannot help");
+
+  auto const now = Steady::now();
   child.failures.push_back(now);
   while (child.failures.front() + options_.failures_within < now) child.failures.pop_front();
-  if (std::cmp_greater_equal(child.failures.size(), options_.failures_max)) {
-    auto const seconds = std::chrono::ceil<std::chrono::seconds>(options_.failures_within).count();
-    if (!gave_up_)
-      gave_up_ = child.spec.name + ' ' + how + " and so for the " + std::to_string(child.failures.size()) + "th time within " +
-                 std::to_string(seconds) + " s" + because;
-    return;
-  }
-  if (now - child.started_at > options_.failures_within) child.backoff.reset();
+  if (std::cmp_greater_equal(child.failures.size(), options_.failures_max))
+    return failed(child, told + "; " + std::to_string(child.failures.size()) + " times within " +
+                             std::to_string(std::chrono::ceil<std::chrono::seconds>(options_.failures_within).count()) + " s");
+  if (now - child.since > options_.failures_within) child.backoff.reset();
   auto const wait = child.backoff.next();
   child.start_at = now + wait;
-  child.state = ChildView::State::waiting;
-  if (options_.on_restart) options_.on_restart(child.spec, how + because, wait);
+  child.is_restart = true;
+  child.become(State::waiting, told);
+  if (options_.on_restart) options_.on_restart(child.spec, told, wait);
 }
 
-bool Supervisor::any_running(int rank) const {
-  return std::ranges::any_of(
-      children_, [&](auto const& child) { return child->spec.rank == rank && child->state == ChildView::State::running; });
+void Supervisor::failed(Child& child, std::string const& how) {
+  child.become(State::failed, how);
+  if (options_.on_fail) options_.on_fail(child.spec, how);
 }
 
-void Supervisor::stop(Settled const& settled) {
+// ---- by hand, and by a new configuration
+
+Supervisor::Child& Supervisor::named(std::string_view name) {
+  auto const found =
+      std::ranges::find_if(children_, [&](auto const& child) { return child->spec.name == name && !child->removed; });
+  if (found == children_.end()) throw std::logic_error{"no child " + std::string{name}};
+  return **found;
+}
+
+Supervisor::Children::iterator Supervisor::same(ChildSpec const& spec) {
+  return std::ranges::find_if(children_, [&](auto const& child) {
+    return std::tie(child->spec.kind, child->spec.provider, child->spec.number) ==
+           std::tie(spec.kind, spec.provider, spec.number);
+  });
+}
+
+void Supervisor::start(std::string_view name) { begin(named(name)); }
+
+void Supervisor::begin(Child& child) {
+  if (child.state == State::stopping)
+    child.then_start = true;
+  else if (child.state != State::running)
+    child.start_now();
+}
+
+void Supervisor::stop(std::string_view name) { end(named(name), std::string{by_hand_text}, false); }
+
+void Supervisor::restart(std::string_view name) {
+  auto& child = named(name);
+  child.alive() ? end(child, "restarted by hand", true) : child.start_now();
+}
+
+void Supervisor::end(Child& child, std::string why, bool then_start) {
+  child.then_start = then_start;
+  if (!child.alive()) return child.become(State::stopped, std::move(why));
+  bool const asked = child.state == State::stopping;  // A second SIGTERM would tell it to drop what it holds.
+  child.kill_at = asked ? child.kill_at : Steady::now() + options_.stop_max;
+  child.become(State::stopping, std::move(why));
+  if (!asked) child.process->ask_to_end();
+}
+
+Supervisor::Changes Supervisor::become(std::vector<ChildSpec> specs, ByHand by_hand) {
+  Changes changes;
+  std::vector<std::unique_ptr<Child>> ordered;
+  for (auto& spec : specs) {
+    auto const at = same(spec);
+    if (at == children_.end()) {
+      if (spec.enabled) changes.started.push_back(spec.name);
+      ordered.push_back(std::make_unique<Child>(std::move(spec), options_));
+      continue;
+    }
+    change(**at, std::move(spec), by_hand, changes);
+    ordered.push_back(std::move(*at));
+    children_.erase(at);
+  }
+  for (auto& child : children_) {
+    if (!std::exchange(child->removed, true)) changes.stopped.push_back(child->spec.name);
+    end(*child, "no part of the configuration any more", false);
+    if (child->alive()) ordered.push_back(std::move(child));
+  }
+  children_ = std::move(ordered);
+  return changes;
+}
+
+void Supervisor::change(Child& child, ChildSpec spec, ByHand by_hand, Changes& changes) {
+  auto const keys = differing_keys(child.spec.settings, spec.settings);
+  child.spec = std::move(spec);
+  auto const& name = child.spec.name;
+  bool const is_back = std::exchange(child.removed, false), undo = by_hand == ByHand::undo;
+  if (undo && !child.spec.enabled) {
+    if (child.alive() || child.state == State::waiting) changes.stopped.push_back(name);
+    return end(child, std::string{disabled_text}, false);
+  }
+  bool const shall_run = undo || is_back || child.state == State::running || child.state == State::waiting;
+  if (child.state == State::running && !keys.empty()) {
+    changes.restarted[name] = keys;
+    end(child, "restarted with another configuration", true);
+  } else if (shall_run && child.state != State::running && (child.state != State::waiting || !keys.empty())) {
+    changes.started.push_back(name);
+    begin(child);
+  }
+}
+
+// ---- the end
+
+std::optional<std::string> Supervisor::gave_up() const {
+  std::string reasons;
+  for (auto const& child : children_) {
+    if (child->alive() || child->state == State::waiting) return {};
+    if (child->state == State::failed) reasons += (reasons.empty() ? "" : "; ") + child->spec.name + ' ' + child->reason;
+  }
+  return reasons.empty() ? std::nullopt : std::optional{reasons};
+}
+
+bool Supervisor::any_alive(int rank) const {
+  return std::ranges::any_of(children_, [&](auto const& child) { return child->spec.rank == rank && child->alive(); });
+}
+
+void Supervisor::stop_all(Settled const& settled) {
   constexpr milliseconds turn{20};
   stopping_ = true;
   std::set<int> ranks;
   for (auto const& child : children_) {
-    if (child->state == ChildView::State::waiting) child->state = ChildView::State::ended;
-    if (child->state == ChildView::State::running) ranks.insert(child->spec.rank);
+    if (child->state == State::waiting) child->become(State::stopped, {});
+    if (child->alive()) ranks.insert(child->spec.rank);
   }
   auto const began = Steady::now();
   auto since = began;
@@ -274,29 +304,31 @@ void Supervisor::stop(Settled const& settled) {
   for (int const rank : ranks) {
     auto const share = (began + options_.stop_max - Steady::now()) / left--;
     auto const rank_began = Steady::now();
-    while (Steady::now() < rank_began + share / 3 && any_running(rank) && !settled(rank, since)) run(turn);
+    while (Steady::now() < rank_began + share / 3 && any_alive(rank) && !settled(rank, since)) run(turn);
     for (auto const& child : children_)
-      if (child->spec.rank == rank && child->state == ChildView::State::running) ::kill(child->pid, SIGTERM);
-    while (Steady::now() < rank_began + share && any_running(rank)) run(turn);
+      if (child->spec.rank == rank && child->alive()) end(*child, {}, false);
+    while (Steady::now() < rank_began + share && any_alive(rank)) run(turn);
     since = Steady::now();
   }
   for (auto const& child : children_) {
-    if (child->state != ChildView::State::running) continue;
-    ::kill(-child->pid, SIGKILL);
-    int status = 0;
-    ::waitpid(child->pid, &status, 0);
-    read(*child);
-    ended(*child, status);
+    if (!child->alive()) continue;
+    child->process->kill();
+    reap(*child);
   }
 }
 
 std::vector<ChildView> Supervisor::children() const {
+  auto const now = Steady::now();
   std::vector<ChildView> out;
   for (auto const& child : children_)
     out.push_back({.spec = &child->spec,
                    .state = child->state,
-                   .pid = child->pid,
-                   .restarts = std::max(0, child->restarts),
+                   .reason = child->reason,
+                   .since = child->since,
+                   .pid = child->process ? child->process->pid() : 0,
+                   .restarts = child->restarts,
+                   .restarts_lately = static_cast<int>(
+                       std::ranges::count_if(child->restarts_at, [&](auto const at) { return at + lately >= now; })),
                    .status = child->status_line,
                    .status_at = child->status_at});
   return out;

@@ -213,14 +213,9 @@ bool fits(Setting const& setting, toml::node const& node) {
   }
 }
 
-toml::table parsed(std::string const& path) {
-  errno = 0;
-  std::ifstream in{path};
-  if (!in || std::filesystem::is_directory(path))
-    throw UsageError{"cannot read the configuration file " + path + ": " +
-                     (errno != 0 ? std::strerror(errno) : "it is a folder") + "; name another with --config or PENSTOCK_CONFIG"};
+toml::table parsed(std::string const& path, std::string const& text) {
   try {
-    return toml::parse(in, path);
+    return toml::parse(text, path);
   } catch (toml::parse_error const& error) {
     throw UsageError{path + " line " + std::to_string(error.source().begin.line) +
                      ": not valid TOML: " + std::string{error.description()}};
@@ -232,7 +227,8 @@ std::string where(std::string const& path, toml::source_region const& source) {
 }
 
 bool is_not_a_setting(std::string_view variable) {
-  return variable == "PENSTOCK_CONFIG" || variable.starts_with("PENSTOCK_TEST_") || variable.starts_with("PENSTOCK_TOOLBOX");
+  return variable == "PENSTOCK_CONFIG" || variable == "PENSTOCK_CONFIG_FD" || variable.starts_with("PENSTOCK_TEST_") ||
+         variable.starts_with("PENSTOCK_TOOLBOX");
 }
 
 }  // namespace
@@ -346,8 +342,20 @@ Words Config::sections(std::string_view prefix) const {
   return out;
 }
 
+std::string config_text(std::string const& path) {
+  auto const* const given = std::getenv("PENSTOCK_CONFIG_FD");
+  errno = 0;
+  std::ifstream in{given == nullptr ? path : std::string{"/dev/fd/"} + given};
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in || in.bad() || (given == nullptr && std::filesystem::is_directory(path)))
+    throw UsageError{"cannot read the configuration file " + path + ": " +
+                     (errno != 0 ? std::strerror(errno) : "it is a folder") + "; name another with --config or PENSTOCK_CONFIG"};
+  return std::move(text).str();
+}
+
 Config ConfigLoader::load(std::string const& file, std::map<std::string, std::string> const& flags,
-                          std::map<std::string, std::string> const& spelled_flags) const {
+                          std::map<std::string, std::string> const& spelled_flags, std::optional<std::string> const& text) const {
   Config config;
   config.settings_ = &settings_;
   config.file_ = file;
@@ -355,7 +363,7 @@ Config ConfigLoader::load(std::string const& file, std::map<std::string, std::st
   if (file.empty() && named != nullptr && *named != '\0') config.file_ = named;
   if (config.file_.empty() && std::filesystem::exists("penstock.toml")) config.file_ = "penstock.toml";
 
-  if (!config.file_.empty()) add(read_file(config.file_, config.sections_), config);
+  if (!config.file_.empty()) add(read_file(config.file_, text ? *text : config_text(config.file_), config.sections_), config);
   add(read_variables(), config);
   add(read_flags(flags, spelled_flags), config);
   return config;
@@ -390,7 +398,7 @@ void ConfigLoader::check_name(std::string_view key, std::string_view origin) con
   }
 }
 
-ConfigLoader::Source ConfigLoader::read_file(std::string const& path, Words& sections) const {
+ConfigLoader::Source ConfigLoader::read_file(std::string const& path, std::string const& text, Words& sections) const {
   Source source;
   std::vector<std::pair<toml::source_position, std::string>> found_sections;
   std::set<std::string> known_sections;
@@ -445,7 +453,7 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, Words& sec
       source.values.push_back({.key = key, .text = plain_text(node).value_or(""), .items = plain_list(node), .origin = origin});
     }
   };
-  read_table(read_table, parsed(path), "");
+  read_table(read_table, parsed(path, text), "");
 
   // toml++ sorts by name; people sort by importance.
   std::ranges::sort(found_sections, [](auto const& left, auto const& right) {

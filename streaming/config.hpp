@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,8 @@ struct Setting {
   std::vector<std::string> choices;              ///< of choices, and of lists with a closed set
   std::string form;                              ///< of texts: what is allowed, in words; "host:port, …"
   bool (*has_form)(std::string_view) = nullptr;  ///< of texts: nothing, any text will do
-  bool secret = false;  ///< never on the command line: variable, file, or <key>_file naming a file that holds it
+  bool secret = false;   ///< never on the command line: variable, file, or <key>_file naming a file that holds it
+  bool only_up = false;  ///< read by `penstock up` alone, which has the flag; the agents' commands have none
 };
 
 class Config {
@@ -76,6 +78,10 @@ std::string flag_name(std::string_view key);
 /// publish.*.symbols covers publish.binance.symbols.
 bool covers(std::string_view pattern, std::string_view key);
 
+/// What is in a configuration file. Throws UsageError where it cannot be read. Where the variable PENSTOCK_CONFIG_FD names a
+/// descriptor, that is read instead of `path`: `penstock up` hands its agents the text that it has looked through.
+std::string config_text(std::string const& path);
+
 class ConfigLoader {
  public:
   /// `settings` must outlive every Config made from it. `names`: what may stand for `*`; empty = any name.
@@ -83,13 +89,14 @@ class ConfigLoader {
       : settings_{settings}, names_{std::move(names)} {}
   /// `file`: path; "" = the one that PENSTOCK_CONFIG names, else penstock.toml of the working folder where there is one.
   /// `flags`: key -> text. `spelled`: how a flag was written where that is not --key-with-dashes.
+  /// `text`: what is in the file, where that was read already.
   Config load(std::string const& file, std::map<std::string, std::string> const& flags,
-              std::map<std::string, std::string> const& spelled = {}) const;
+              std::map<std::string, std::string> const& spelled = {}, std::optional<std::string> const& text = {}) const;
 
  private:
   struct Raw;     ///< one value as it was found, and where
   struct Source;  ///< all values of one origin: the file, the variables, the flags
-  Source read_file(std::string const& path, std::vector<std::string>& sections) const;
+  Source read_file(std::string const& path, std::string const& text, std::vector<std::string>& sections) const;
   Source read_variables() const;
   Source read_flags(std::map<std::string, std::string> const& flags, std::map<std::string, std::string> const& spelled) const;
   void add(Source const& source, Config& config) const;

@@ -12,6 +12,7 @@
 namespace penstock {
 
 extern Command const up_command;         // agents/operate/up.cpp
+extern Command const ctl_command;        // agents/operate/ctl.cpp
 extern Command const publish_command;    // agents/operate/publish.cpp
 extern Command const transform_command;  // agents/operate/transform.cpp
 extern Command const store_command;      // agents/operate/store.cpp
@@ -26,8 +27,8 @@ extern Command const dead_command;       // agents/operate/dead.cpp
 
 /// In the order of `penstock --help`.
 inline std::vector<Command const*> all_commands() {
-  return {&up_command, &publish_command, &transform_command, &store_command, &simulate_command, &topics_command,
-          &db_command, &check_command,   &audit_command,     &list_command,  &tap_command,      &dead_command};
+  return {&up_command, &ctl_command,   &publish_command, &transform_command, &store_command, &simulate_command, &topics_command,
+          &db_command, &check_command, &audit_command,   &list_command,      &tap_command,   &dead_command};
 }
 
 }  // namespace penstock

@@ -311,7 +311,8 @@ int run(Invocation const& invocation) {
   auto const& verb = verb_of(invocation);
   ask_of(invocation);  // What is wrong is said before anything is waited for.
   auto const connection = connection_of(invocation.config);
-  if (!wait_for_broker(connection, invocation.stop, verb.name == "retry" ? 10s : 5s)) return stopped_as_asked;
+  auto const limit = verb.name == "retry" ? invocation.config.milliseconds("kafka.wait_ms_max") : 5s;
+  if (!wait_for_broker(connection, invocation.stop, limit)) return stopped_as_asked;
   if (verb.name == "ls") return list(invocation, connection);
   if (verb.name == "show")
     return show_dead_letter(invocation, topics_of(connection, invocation).front(), invocation.arguments.at(2));

@@ -42,7 +42,7 @@ int run(Invocation const& invocation) {
   auto const kinds = kinds_of(config);
   auto const kafka = connection_of(config);
   auto const group = config.text("store.group");
-  InstanceName const instance{group};
+  InstanceName const instance{group, config.integer("status.instance")};
   StoreOptions options{.topics = {},
                        .batch_count_max = static_cast<std::size_t>(config.integer("store.batch_count_max")),
                        .batch_bytes_max = static_cast<std::size_t>(config.integer("store.batch_bytes_max")),

@@ -40,7 +40,7 @@ int run(Invocation const& invocation) {
   auto const& config = invocation.config;
   auto const kafka = connection_of(config);
   auto const group = config.text("transform.group");
-  InstanceName const instance{group};
+  InstanceName const instance{group, config.integer("status.instance")};
   TransformOptions const options{.providers = providers_of(config),
                                  .group = group,
                                  .instance = instance.text(),

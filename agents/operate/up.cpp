@@ -1,20 +1,25 @@
 /// penstock up: all agents of penstock.toml as child processes; with --embedded also the broker, in this process.
-#include "agents/operate/up.hpp"
-
 #include "agents/connections.hpp"
+#include "agents/operate/agents_of.hpp"
 #include "agents/operate/check.hpp"
 #include "agents/operate/commands.hpp"
+#include "agents/operate/control.hpp"
+#include "agents/operate/file_watch.hpp"
+#include "agents/operate/ground.hpp"
+#include "agents/operate/hangup.hpp"
 #include "agents/operate/reach.hpp"
+#include "agents/operate/up_socket.hpp"
 #include "agents/progress.hpp"
+#include "agents/settings.hpp"
 #include "agents/topic_plan.hpp"
-#include "schemas/texts.hpp"
 #include "streaming/fault.hpp"
-#include "streaming/kafka/embedded.hpp"
-#include "streaming/kafka/topics.hpp"
+#include "streaming/local_socket.hpp"
 #include "streaming/log.hpp"
-#include "streaming/postgres/migrations.hpp"
+#include "streaming/notify.hpp"
 #include "streaming/time.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,8 +41,8 @@ using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::string_view embedded_pace_bytes_max = "2000000";  // The embedded broker keeps about 5 MB a partition.
 constexpr seconds plain_progress_every{10};
+constexpr milliseconds turn{100};
 
 std::set<std::string> without_of(Invocation const& invocation) {
   std::vector<std::string> const known{"publish", "transform", "store", "dead"};
@@ -90,41 +95,13 @@ class Terminal {
   Steady::time_point said_at_ = Steady::now();
 };
 
-void prepare_topics(Config const& config) {
-  auto const connection = connection_of(config);
-  auto const differences = kafka::plan_topics(connection, topic_plan(config));
-  kafka::apply_topics(connection, differences);
-  if (!differences.empty()) log::info("topics applied", {{"changes", std::to_string(differences.size())}});
-}
-
-std::unique_ptr<kafka::EmbeddedBroker> embedded_broker(Config const& config) {
-  auto broker = std::make_unique<kafka::EmbeddedBroker>();
-  // librdkafka's mock cluster looks at such requests a few times a second, at all that are there: asked one after the
-  // other they take seconds.
-  std::vector<std::future<void>> made;
-  for (auto const& topic : topic_plan(config))
-    made.push_back(std::async(std::launch::async, [&broker, topic] { broker->create_topic(topic.name, topic.partitions); }));
-  for (auto& one : made) one.get();
-  return broker;
-}
-
-void prepare_database(Config const& config, bool apply, std::stop_token const& stop) {
-  auto const opened = open_database(config, stop);
-  auto& connection = *opened;
-  if (apply) {
-    postgres::apply_migrations(connection, schema_texts(), [](postgres::MigrationState const& state) {
-      if (state.kind == postgres::MigrationState::Kind::applied) log::info("migration applied", {{"file", state.name}});
-    });
-    return;
-  }
-  require_schema(connection);
-}
-
 std::vector<AgentReport> reports_of(Supervisor const& supervisor) {
   std::vector<AgentReport> out;
   for (auto const& child : supervisor.children())
     out.push_back({.name = child.spec->name,
+                   .key = name_without_number(*child.spec) + ' ' + std::to_string(child.spec->number),
                    .state = std::string{to_text(child.state)},
+                   .reason = child.reason,
                    .pid = child.pid,
                    .restarts = child.restarts,
                    .status = child.status});
@@ -158,137 +135,348 @@ bool caught_up(Supervisor const& supervisor, int rank, Steady::time_point since)
   });
 }
 
+bool any_failed(Supervisor const& supervisor) {
+  return std::ranges::contains(supervisor.children(), ChildView::State::failed, &ChildView::state);
+}
+
+std::string joined(std::vector<std::string> const& words) {
+  std::string out;
+  for (auto const& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+/// A configuration, and the text it was read from: the agents get that, so that one that is started later does not meet a file
+/// that nobody has looked through.
+struct Loaded {
+  Config config;
+  std::shared_ptr<Descriptor const> text;  ///< nullptr: there is no file
+};
+
+std::shared_ptr<Descriptor const> in_memory(std::string const& text) {
+  auto const kept = std::make_shared<Descriptor>(::memfd_create("penstock.toml", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!*kept || ::write(kept->get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    throw Fault{Fault::Kind::fatal, std::string{"no memory for the configuration: "} + std::strerror(errno)};
+  ::fcntl(kept->get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+  return kept;
+}
+
+Loaded loaded(Config const& before) {
+  if (before.file().empty()) return {load_config({}, before.flags()), nullptr};
+  auto const text = config_text(before.file());
+  return {load_config(before.file(), before.flags(), {}, text), in_memory(text)};
+}
+
+/// Throws UsageError where anything in it is wrong, as far as that can be known without asking broker and database.
+void check_all(Config const& config, UpOptions const& options) {
+  agents_of(config, options);
+  connection_of(config);
+  if (!options.without.contains("publish"))
+    for (auto const& provider : config.sections("publish")) check_publisher(config, provider);
+}
+
+void warn_of_idle(Config const& config, std::vector<ChildSpec> const& agents) {
+  auto const partitions = config.integer("kafka.partitions");
+  for (auto const& agent : agents)
+    if (agent.rank != publishers && agent.number == partitions + 1)
+      log::warning("there are more of " + agent.kind + " than partitions: some have nothing to do",
+                   {{"kafka.partitions", std::to_string(partitions)}});
+}
+
 struct Ending {
   std::optional<seconds> after, idle;
   std::string status_file;
 };
 
-/// Returns when asked to stop, when the time is up or all is done, or an agent gave up.
-void watch(Supervisor& supervisor, Progress& progress, Terminal& terminal, Ending const& ending, std::stop_token const& stop) {
-  auto const began = Steady::now();
-  auto report_at = began + seconds{1};
-  while (!stop.stop_requested() && !supervisor.gave_up()) {
-    supervisor.run(milliseconds{100});
-    auto const now = Steady::now();
-    if (ending.after && now - began >= *ending.after) return;
-    if (now < report_at) continue;
-    report_at += seconds{1};
-    auto const reports = reports_of(supervisor);
-    progress.update(reports, now);
-    terminal.progress(progress, now);
-    if (!ending.status_file.empty()) replace_file(ending.status_file, progress.json(reports, now));
-    if (ending.idle && progress.idle_for(*ending.idle, now)) return;
-  }
-}
+class Up {
+ public:
+  explicit Up(Invocation const& invocation)
+      : invocation_{invocation},
+        embedded_{invocation.has("embedded")},
+        ending_{.after = seconds_of(invocation, "for"),
+                .idle = seconds_of(invocation, "until-idle"),
+                .status_file = invocation.flag("status-file")},
+        config_{invocation.config},
+        options_{.program = invocation.program, .without = without_of(invocation), .embedded_brokers = {}} {}
 
-int run(Invocation const& invocation) {
-  auto const& config = invocation.config;
-  Ending const ending{.after = seconds_of(invocation, "for"),
-                      .idle = seconds_of(invocation, "until-idle"),
-                      .status_file = invocation.flag("status-file")};
-  UpOptions options{.program = invocation.program, .without = without_of(invocation), .embedded_brokers = {}};
-  auto const embedded = invocation.has("embedded");
-  // A wrong configuration is found before anything is made.
-  if (embedded && config.flags().contains("kafka.brokers"))
-    throw UsageError{"--embedded brings a broker of its own: leave out --embedded or --kafka-brokers"};
-  check_writable(ending.status_file);
-  agents_of(config, options);
-  if (!options.without.contains("publish"))
-    for (auto const& provider : config.sections("publish")) check_publisher(config, provider);
-
-  if (!options.without.contains("store")) prepare_database(config, embedded, invocation.stop);
-  std::unique_ptr<kafka::EmbeddedBroker> broker;
-  if (embedded) {
-    broker = embedded_broker(config);
-    options.embedded_brokers = broker->brokers();
-    options.embedded_group =
-        config.text("store.group") + "-embedded-" + to_text(std::chrono::floor<Duration>(std::chrono::system_clock::now()));
-  } else {
-    prepare_topics(config);
+  int run() {
+    if (embedded_ && config_.flags().contains("kafka.brokers"))
+      throw UsageError{"--embedded brings a broker of its own: leave out --embedded or --kafka-brokers"};
+    check_writable(ending_.status_file);
+    if (invocation_.has("watch")) {
+      if (config_.file().empty()) throw UsageError{"flag --watch: there is no configuration file to watch"};
+      watch_.emplace(config_.file());
+    }
+    take(loaded(config_));
+    check_all(config_, options_);  // A wrong configuration is found before anything is made.
+    listen();
+    if (!prepare()) return stopped_as_asked;
+    auto const agents = agents_of(config_, options_);
+    warn_of_idle(config_, agents);
+    supervisor_.become(agents, Supervisor::ByHand::keep);
+    supervisor_.run(milliseconds{0});
+    phase_ = "running";
+    notify_.ready("started");
+    work();
+    return end();
   }
 
-  Terminal terminal;
-  Supervisor supervisor{agents_of(config, options),
-                        {.on_line = [&](ChildSpec const&, std::string_view line) { terminal.line(line); },
-                         .on_end = [](ChildSpec const& child, std::string const& how) { log::info(child.name + ' ' + how); },
-                         .on_restart =
-                             [&](ChildSpec const& child, std::string const& how, milliseconds wait) {
-                               terminal.clear();
-                               log::warning(child.name + ' ' + how, {{"restart_in_ms", std::to_string(wait.count())}});
-                             }}};
-  Progress progress{Steady::now()};
-  watch(supervisor, progress, terminal, ending, invocation.stop);
-  terminal.clear();
-  log::info("stopping: publishers first, then the transformer when it has read all, then the store");
-  supervisor.stop([&](int rank, Steady::time_point since) { return caught_up(supervisor, rank, since); });
+ private:
+  void take(Loaded fresh) {
+    config_ = std::move(fresh.config);
+    options_.text = std::move(fresh.text);
+    options_.counts.clear();
+  }
 
-  auto const reports = reports_of(supervisor);
-  progress.update(reports, Steady::now());
-  if (!ending.status_file.empty()) replace_file(ending.status_file, progress.json(reports, Steady::now()));
-  if (supervisor.gave_up()) throw Fault{Fault::Kind::fatal, *supervisor.gave_up()};
-  return stopped_as_asked;
-}
+  void listen() try {
+    if (auto const path = socket_to_listen(config_); !path.empty()) control_.emplace(path);
+  } catch (UsageError const& error) {
+    if (config_.given("up.socket"))
+      throw UsageError{std::string{error.what()} + " (up.socket, --socket, PENSTOCK_UP_SOCKET), or none for no socket"};
+    log::warning("penstock ctl cannot reach this one", {{"why", error.what()}});  // Who did not ask for it can do without.
+  }
+
+  /// Broker and database; waits for them. False: asked to stop.
+  bool prepare() {
+    auto const& stop = invocation_.stop;
+    auto const limit = config_.milliseconds("up.wait_ms_max");
+    if (!options_.without.contains("store") && !wait_for("the database", [&] {
+          return until_there("the database", limit, stop, [&] { prepare_database(config_, embedded_, stop); });
+        }))
+      return false;
+    if (embedded_) {
+      ground_.emplace();
+      ground_->make_topics(config_);
+      options_.embedded_brokers = ground_->brokers();
+      options_.embedded_group =
+          config_.text("store.group") + "-embedded-" + to_text(std::chrono::floor<Duration>(std::chrono::system_clock::now()));
+      return true;
+    }
+    return wait_for("the broker", [&] {
+      return wait_for_broker(connection_of(config_), stop, limit) &&
+             until_there("the broker", limit, stop, [&] { apply_topic_plan(config_); });
+    });
+  }
+
+  /// Answers who asks meanwhile.
+  bool wait_for(std::string const& what, std::function<bool()> const& there) {
+    phase_ = "waiting for " + what;
+    notify_.status(phase_);
+    auto made = std::async(std::launch::async, there);
+    while (made.wait_for(turn) != std::future_status::ready) serve();
+    return made.get();
+  }
+
+  void serve() {
+    if (control_) control_->serve([&](std::string_view line) { return answer_control(line, supervisor_, hooks_); });
+  }
+
+  /// Returns when asked to stop, when the time is up or all is done, or nothing is left that runs.
+  void work() {
+    auto const began = Steady::now();
+    auto report_at = began + seconds{1};
+    while (!invocation_.stop.stop_requested() && !supervisor_.gave_up()) {
+      supervisor_.run(turn);
+      serve();
+      if (reload_when_asked() == Hangup::Asked::closed) return;
+      auto const now = Steady::now();
+      if (ending_.after && now - began >= *ending_.after) return;
+      if (now < report_at) continue;
+      report_at += seconds{1};
+      report(now);
+      if (ending_.idle && (progress_.idle_for(*ending_.idle, now) || any_failed(supervisor_))) return;
+    }
+  }
+
+  void report(Steady::time_point now) {
+    auto const reports = reports_of(supervisor_);
+    progress_.update(reports, now);
+    terminal_.progress(progress_, now);
+    notify_.status(progress_.line(now));
+    if (!ending_.status_file.empty()) replace_file(ending_.status_file, progress_.json(reports, now));
+  }
+
+  Hangup::Asked reload_when_asked() {
+    auto const asked = hangup_.take();
+    if (asked == Hangup::Asked::reload || (watch_ && watch_->changed(Steady::now()))) try {
+        reload();
+      } catch (std::exception const& error) {
+        terminal_.clear();
+        log::error("the configuration stays as it was; mend the file", {{"why", error.what()}});
+      }
+    return asked;
+  }
+
+  /// Takes the file as it is now. Throws UsageError or Fault: then nothing has changed.
+  Supervisor::Changes reload() {
+    if (phase_ != "running")
+      throw Fault{Fault::Kind::transient, "penstock up is still " + phase_ + ": end it and start it again"};
+    notify_.reloading();
+    struct Ready {  // Also where the new one is refused.
+      Notify& notify;
+      ~Ready() { notify.ready("reloaded"); }
+    } const ready{notify_};
+    auto fresh = loaded(config_);
+    auto options = options_;
+    options.counts.clear();
+    check_all(fresh.config, options);
+    prepare_for(fresh.config);
+    drain_without(fresh.config);
+    note_own_changes(fresh.config);
+    take(std::move(fresh));
+    auto const agents = agents_of(config_, options_);
+    warn_of_idle(config_, agents);
+    auto changes = supervisor_.become(agents, Supervisor::ByHand::undo);
+    tell("configuration reloaded", changes);
+    return changes;
+  }
+
+  /// What the new configuration needs of broker and database, where that is not what the old one needed. Children are looked
+  /// after meanwhile.
+  void prepare_for(Config const& fresh) {
+    auto const differs = [&](std::string_view section) {
+      return std::ranges::any_of(all_settings(), [&](Setting const& setting) {
+        return setting.key.starts_with(section) && fresh.text(setting.key) != config_.text(setting.key);
+      });
+    };
+    bool const topics = differs("kafka.") || fresh.sections("publish") != config_.sections("publish") ||
+                        fresh.text("transform.providers") != config_.text("transform.providers");
+    bool const database = !options_.without.contains("store") && differs("database.");
+    auto made = std::async(std::launch::async, [&, topics, database] {
+      if (database) prepare_database(fresh, embedded_, invocation_.stop);
+      if (!topics) return;
+      if (ground_) return ground_->make_topics(fresh);
+      kafka::check_reachable(connection_of(fresh), seconds{5});
+      apply_topic_plan(fresh);
+    });
+    while (made.wait_for(milliseconds{0}) != std::future_status::ready) supervisor_.run(turn);
+    made.get();
+  }
+
+  /// What a provider that is not asked for any more has brought in is transformed before the transformers no longer read it.
+  void drain_without(Config const& fresh) {
+    auto const stays = fresh.sections("publish");
+    std::vector<std::string> ending;
+    for (auto const& child : supervisor_.children())
+      if (child.spec->kind == "publish" && !std::ranges::contains(stays, child.spec->provider) && child.pid != 0)
+        ending.push_back(child.spec->name);
+    if (ending.empty()) return;
+    for (auto const& name : ending) supervisor_.stop(name);
+    auto const alive = [&](ChildView const& child) { return child.pid != 0 && std::ranges::contains(ending, child.spec->name); };
+    while (std::ranges::any_of(supervisor_.children(), alive)) supervisor_.run(turn);
+    auto const since = Steady::now();
+    auto const until = since + config_.milliseconds("up.stop_ms_max");
+    while (Steady::now() < until && !caught_up(supervisor_, transformers, since)) supervisor_.run(turn);
+  }
+
+  void note_own_changes(Config const& fresh) {
+    log::start("up", fresh.text("log.level"), fresh.text("log.format"));
+    for (auto const& setting : all_settings())
+      if (setting.key.starts_with("up.") && fresh.text(setting.key) != config_.text(setting.key))
+        log::warning("this takes effect when penstock up is started again", {{"setting", setting.key}});
+  }
+
+  Supervisor::Changes scale(std::string const& agent, int count) {
+    options_.counts[agent] = count;
+    auto const agents = agents_of(config_, options_);
+    warn_of_idle(config_, agents);
+    auto changes = supervisor_.become(agents, Supervisor::ByHand::keep);
+    tell(agent + " scaled to " + std::to_string(count), changes);
+    return changes;
+  }
+
+  void tell(std::string const& what, Supervisor::Changes const& changes) {
+    terminal_.clear();
+    std::vector<std::string> restarted;
+    for (auto const& [name, keys] : changes.restarted) restarted.push_back(name + " (" + joined(keys) + ')');
+    log::info(what,
+              {{"started", joined(changes.started)}, {"stopped", joined(changes.stopped)}, {"restarted", joined(restarted)}});
+  }
+
+  int end() {
+    auto const gave_up = supervisor_.gave_up();
+    // A run that ends by itself was to do all of something.
+    bool const undone = (ending_.after || ending_.idle) && !invocation_.stop.stop_requested() && any_failed(supervisor_);
+    terminal_.clear();
+    notify_.stopping();
+    log::info("stopping: publishers first, then the transformer when it has read all, then the store");
+    supervisor_.stop_all([&](int rank, Steady::time_point since) { return caught_up(supervisor_, rank, since); });
+    auto const reports = reports_of(supervisor_);
+    progress_.update(reports, Steady::now());
+    if (!ending_.status_file.empty()) replace_file(ending_.status_file, progress_.json(reports, Steady::now()));
+    if (gave_up || undone) throw Fault{Fault::Kind::fatal, gave_up.value_or(*supervisor_.gave_up())};
+    return stopped_as_asked;
+  }
+
+  SupervisorOptions supervising() {
+    return {.stop_max = config_.milliseconds("up.stop_ms_max"),
+            .on_line = [this](ChildSpec const&, std::string_view line) { terminal_.line(line); },
+            .on_end =
+                [this](ChildSpec const& child, std::string const& how) {
+                  terminal_.clear();
+                  log::info(child.name + ' ' + how);
+                },
+            .on_restart =
+                [this](ChildSpec const& child, std::string const& how, milliseconds wait) {
+                  terminal_.clear();
+                  log::warning(child.name + ' ' + how, {{"restart_in_ms", std::to_string(wait.count())}});
+                },
+            .on_fail =
+                [this](ChildSpec const& child, std::string const& why) {
+                  terminal_.clear();
+                  log::error(child.name + " failed: it " + why,
+                             {{"next", "mend it, then: penstock ctl start " + child.name + ", or penstock ctl reload"}});
+                },
+            .on_turn = [this] { notify_.alive(Steady::now()); }};
+  }
+
+  Invocation const& invocation_;
+  bool embedded_;
+  Ending ending_;
+  Config config_;
+  UpOptions options_;
+
+  Notify notify_;
+  Hangup hangup_;
+  std::optional<FileWatch> watch_;
+  std::optional<LocalServer> control_;
+  std::optional<EmbeddedGround> ground_;
+  Terminal terminal_;
+  Progress progress_{Steady::now()};
+  Supervisor supervisor_{{}, supervising()};
+  std::string phase_ = "starting";
+  ControlHooks hooks_{.phase = [this] { return phase_; },
+                      .reload = [this] { return reload(); },
+                      .scale = [this](std::string const& agent, int count) { return scale(agent, count); }};
+};
+
+int run(Invocation const& invocation) { return Up{invocation}.run(); }
 
 }  // namespace
-
-std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options) {
-  std::vector<std::string> shared;
-  if (!config.file().empty()) shared = {"--config", config.file()};
-  if (!options.embedded_brokers.empty())
-    shared.insert(shared.end(), {"--kafka-brokers", options.embedded_brokers, "--kafka-transactions=false",
-                                 "--kafka-pace-bytes-max=" + std::string{embedded_pace_bytes_max}});
-  shared.push_back("--status-fd=" + std::to_string(Supervisor::status_descriptor));
-  shared.emplace_back("--kafka-wait-ms-max=0");  // An outage is no crash loop.
-  std::map<std::string, std::string> variables;
-  for (auto const& [key, text] : config.flags()) variables[variable_name(key)] = text;
-  if (!options.embedded_group.empty()) variables[variable_name("store.group")] = options.embedded_group;
-
-  std::vector<ChildSpec> agents;
-  auto const add = [&](std::string const& name, Rank rank, std::vector<std::string> words) {
-    words.insert(words.begin(), options.program);
-    words.insert(words.end(), shared.begin(), shared.end());
-    agents.push_back({.name = name, .rank = rank, .command = std::move(words), .variables = variables});
-  };
-  bool const retries = !config.list("dead.retry_reasons").empty() && !options.without.contains("dead");
-  // What reads is there before what writes.
-  if (!options.without.contains("store")) add("store", stores, {"store"});
-  if (!options.without.contains("transform")) add("transform", transformers, {"transform"});
-  if (!options.without.contains("publish")) {
-    for (auto const& provider : config.sections("publish")) {
-      std::vector<std::string> words{"publish", provider};
-      // Its broker ends with it, and with what it held.
-      if (!options.embedded_brokers.empty()) words.emplace_back("--spool-bytes-max=0");
-      add("publish " + provider, publishers, std::move(words));
-    }
-    if (config.sections("publish").empty())
-      throw UsageError{(config.file().empty() ? std::string{"there is no penstock.toml here"}
-                                              : config.file() + " has no [publish.PROVIDER] section") +
-                       ", so there is nothing to publish: write for example [publish.binance], or say --without publish"};
-  }
-  if (retries) add("dead retry", publishers, {"dead", "retry"});
-  if (agents.empty()) throw UsageError{"flag --without leaves nothing to start; leave one of publish, transform, store"};
-  return agents;
-}
 
 Command const up_command{
     .name = "up",
     .summary = "Start all agents of penstock.toml and keep them running",
-    .sections = {"", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "retention"},
+    .sections = {"up", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "retention"},
     .flags = {{.name = "embedded",
                .help = "Run a broker in this process, for trying out: in memory, about 5 MB a partition, no transactions; "
                        "applies the database migrations, too"},
               {.name = "without",
                .argument = "LIST",
                .help = "Agents that run elsewhere: of publish, transform, store, dead; separated by commas"},
+              {.name = "watch",
+               .help = "Take the configuration file when it has changed, as SIGHUP and `penstock ctl reload` do: a wrong one is "
+                       "refused and the old one goes on; only agents whose settings changed are started anew"},
               {.name = "for", .argument = "SECONDS", .help = "Stop by itself after so long"},
               {.name = "until-idle",
                .argument = "SECONDS",
-               .help = "Stop by itself when something was written, nothing is waiting, and nothing more was written for so long"},
+               .help = "Stop by itself when something was written, nothing is waiting, and nothing more was written for so "
+                       "long; or, with exit 1, when an agent failed for good"},
               {.name = "status-file",
                .argument = "FILE",
                .help = "Write how it goes to this file each second, as one JSON object"}},
     .example = "penstock up --embedded --until-idle 5    runs everything on a broker of its own until all that came is stored",
     .run = run,
+    .stop_max = [](Config const& config) { return config.milliseconds("up.stop_ms_max") + milliseconds{600}; },
 };
 
 }  // namespace penstock

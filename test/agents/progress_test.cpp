@@ -26,7 +26,13 @@ std::string status(std::string_view agent, double written, double lag, double de
 }
 
 AgentReport report(std::string name, std::string status_line) {
-  return {.name = std::move(name), .state = "running", .pid = 7, .restarts = 0, .status = std::move(status_line)};
+  auto key = name;
+  return {.name = std::move(name),
+          .key = std::move(key),
+          .state = "running",
+          .pid = 7,
+          .restarts = 0,
+          .status = std::move(status_line)};
 }
 
 }  // namespace
@@ -115,10 +121,11 @@ TEST_CASE("progress: the status file holds every agent's own words, and null for
   std::vector<AgentReport> const reports{report("store", good), report("transform", "{\"half")};
   progress.update(reports, t0 + 1s);
   auto const json = progress.json(reports, t0 + 1s);
-  CHECK(json.starts_with(
-      "{\"running_seconds\":1,\"agents\":[{\"name\":\"store\",\"state\":\"running\",\"pid\":7,\"restarts\":0,\"status\":" + good +
-      "},"));
-  CHECK(json.contains("{\"name\":\"transform\",\"state\":\"running\",\"pid\":7,\"restarts\":0,\"status\":null}"));
+  CHECK(
+      json.starts_with("{\"running_seconds\":1,\"agents\":[{\"name\":\"store\",\"state\":\"running\",\"pid\":7,\"restarts\":0,"
+                       "\"reason\":\"\",\"status\":" +
+                       good + "},"));
+  CHECK(json.contains("{\"name\":\"transform\",\"state\":\"running\",\"pid\":7,\"restarts\":0,\"reason\":\"\",\"status\":null}"));
   CHECK(
       json.contains("\"written\":{\"md.trades\":1234567},\"per_second\":{\"md.trades\":1234567},\"lag_records\":0,"
                     "\"spool_records\":0,\"dead\":0,\"restarts\":0,\"rss_bytes\":"));

@@ -19,21 +19,26 @@ using namespace std::chrono_literals;
 namespace {
 
 ChildSpec shell(std::string name, std::string script, int rank = 0, std::map<std::string, std::string> variables = {}) {
-  return {
-      .name = std::move(name), .rank = rank, .command = {"/bin/sh", "-c", std::move(script)}, .variables = std::move(variables)};
+  return {.name = name,
+          .kind = name,
+          .rank = rank,
+          .command = {"/bin/sh", "-c", std::move(script)},
+          .variables = std::move(variables)};
 }
 
 struct Story {
   std::vector<std::string> lines;     ///< "name: line"
   std::vector<std::string> restarts;  ///< "name how"
   std::vector<std::chrono::milliseconds> waits;
-  std::vector<std::string> ends;  ///< "name how"
+  std::vector<std::string> ends;   ///< "name how"
+  std::vector<std::string> fails;  ///< "name why"
 
   SupervisorOptions options(SupervisorOptions base = {.backoff_first = 1ms, .backoff_most = 4ms}) {
     base.on_line = [this](ChildSpec const& child, std::string_view line) {
       lines.push_back(child.name + ": " + std::string{line});
     };
     base.on_end = [this](ChildSpec const& child, std::string const& how) { ends.push_back(child.name + ' ' + how); };
+    base.on_fail = [this](ChildSpec const& child, std::string const& why) { fails.push_back(child.name + ' ' + why); };
     base.on_restart = [this](ChildSpec const& child, std::string const& how, std::chrono::milliseconds wait) {
       restarts.push_back(child.name + ' ' + how);
       waits.push_back(wait);
@@ -66,9 +71,9 @@ TEST_CASE("supervisor: a child's stderr comes line by line, its last one too, an
       story.options()};
   CHECK(run_until(supervisor, [&] { return story.has("a: one") && supervisor.children()[0].status == "{\"n\":2}"; }));
   CHECK_FALSE(story.has("a: two"));
-  supervisor.stop(at_once);
+  supervisor.stop_all(at_once);
   CHECK(story.has("a: two"));
-  CHECK(supervisor.children()[0].state == ChildView::State::ended);
+  CHECK(supervisor.children()[0].state == ChildView::State::stopped);
   CHECK(supervisor.children()[0].restarts == 0);
 }
 
@@ -87,7 +92,7 @@ TEST_CASE("supervisor: a child that ends is started again, and how it ended is t
   CHECK(run_until(supervisor, [&] { return supervisor.gave_up().has_value(); }));
   CHECK(story.restarts == std::vector<std::string>(3, "a ended with exit 1; its last words: broker away"));
   CHECK(supervisor.children()[0].restarts == 3);
-  CHECK(*supervisor.gave_up() == "a ended with exit 1 and so for the 4th time within 60 s; its last words: broker away");
+  CHECK(*supervisor.gave_up() == "a ended with exit 1; its last words: broker away; 4 times within 60 s");
 }
 
 TEST_CASE("supervisor: the waits before a restart grow") {
@@ -109,20 +114,183 @@ TEST_CASE("supervisor: failures that are long ago are no crash loop") {
   CHECK_FALSE(supervisor.gave_up());
 }
 
-TEST_CASE("supervisor: a child whose configuration is wrong is given up at once, and so is one that cannot be started") {
-  {
-    Story story;
-    Supervisor supervisor{{shell("store", "echo 'penstock store: unknown flag --x' >&2; exit 2"), shell("b", "exec sleep 1000")},
-                          story.options()};
-    CHECK(run_until(supervisor, [&] { return supervisor.gave_up().has_value(); }));
-    CHECK(*supervisor.gave_up() ==
-          "store ended with exit 2, and starting it again cannot help; its last words: penstock store: unknown flag --x");
-    CHECK(story.restarts.empty());
-    CHECK(supervisor.children()[1].state == ChildView::State::running);
-  }
-  Supervisor supervisor{{{.name = "x", .command = {"/nowhere/penstock"}}}, {}};
+TEST_CASE("supervisor: a crash loop stops that child only; its last words that are no small talk say why") {
+  Story story;
+  Supervisor supervisor{
+      {shell("loop", "echo 'time=t level=error message=torn' >&2; echo 'time=t level=info message=bye' >&2; kill -ABRT $$"),
+       shell("b", "exec sleep 1000")},
+      story.options({.backoff_first = 1ms, .backoff_most = 1ms, .failures_max = 3})};
+  CHECK(run_until(supervisor, [&] { return supervisor.children()[0].state == ChildView::State::failed; }));
+  std::string const why = "was killed by SIGABRT; its last words: time=t level=error message=torn; 3 times within 60 s";
+  CHECK(supervisor.children()[0].reason == why);
+  CHECK(supervisor.children()[0].restarts == 2);
+  CHECK(supervisor.children()[0].restarts_lately == 2);
+  CHECK(supervisor.children()[0].pid == 0);
+  CHECK(story.fails == std::vector<std::string>{"loop " + why});
+  auto const other = supervisor.children()[1].pid;
+  CHECK(supervisor.children()[1].state == ChildView::State::running);
+  CHECK_FALSE(supervisor.gave_up());
+  for (int turn = 0; turn < 20; ++turn) supervisor.run(1ms);
+  CHECK(story.restarts.size() == 2);
+  CHECK(supervisor.children()[1].pid == other);
+  supervisor.stop("b");
   CHECK(run_until(supervisor, [&] { return supervisor.gave_up().has_value(); }));
-  CHECK(*supervisor.gave_up() == "x could not be started, and starting it again cannot help");
+}
+
+TEST_CASE("supervisor: a child whose configuration is wrong fails at once, and so does one that cannot be started") {
+  Story story;
+  Supervisor supervisor{{shell("store", "echo 'penstock store: unknown flag --x' >&2; exit 2"),
+                         {.name = "x", .kind = "x", .command = {"/nowhere/penstock"}},
+                         shell("b", "exec sleep 1000")},
+                        story.options()};
+  CHECK(run_until(supervisor, [&] { return story.fails.size() == 2; }));
+  std::ranges::sort(story.fails);
+  CHECK(story.fails ==
+        std::vector<std::string>{
+            "store ended with exit 2; its last words: penstock store: unknown flag --x; starting it again as it is "
+            "cannot help",
+            "x could not be started; starting it again as it is cannot help"});
+  CHECK(story.restarts.empty());
+  CHECK(supervisor.children()[2].state == ChildView::State::running);
+}
+
+TEST_CASE(
+    "supervisor: by hand a failed child is started again, a running one ended and started, and no end by hand is a failure") {
+  Story story;
+  Supervisor supervisor{{shell("a", "exit 2"), shell("b", "echo up >&2; exec sleep 1000"), shell("c", "exec sleep 1000")},
+                        story.options()};
+  CHECK(run_until(supervisor, [&] { return story.fails.size() == 1 && story.has("b: up"); }));
+  auto const b = supervisor.children()[1].pid, c = supervisor.children()[2].pid;
+  supervisor.start("a");
+  CHECK(supervisor.children()[0].state == ChildView::State::waiting);
+  CHECK(run_until(supervisor, [&] { return story.fails.size() == 2; }));
+
+  supervisor.stop("b");
+  CHECK(supervisor.children()[1].state == ChildView::State::stopping);
+  CHECK(run_until(supervisor, [&] { return supervisor.children()[1].state == ChildView::State::stopped; }));
+  CHECK(supervisor.children()[1].reason == "stopped by hand");
+  supervisor.start("b");
+  CHECK(run_until(supervisor, [&] { return supervisor.children()[1].state == ChildView::State::running; }));
+  CHECK(supervisor.children()[1].pid != b);
+  auto const again = supervisor.children()[1].pid;
+  supervisor.restart("b");
+  supervisor.start("b");  // While it ends: the same as what is under way.
+  CHECK(run_until(supervisor, [&] { return supervisor.children()[1].pid != again && supervisor.children()[1].pid != 0; }));
+  CHECK(supervisor.children()[1].restarts == 0);
+  CHECK(supervisor.children()[2].pid == c);
+  CHECK(story.restarts.empty());
+}
+
+TEST_CASE("supervisor: one that ignores being stopped by hand is killed when its time is up") {
+  Story story;
+  Supervisor supervisor{{shell("deaf", "trap '' TERM; echo up >&2; while :; do sleep 0.02; done"), shell("b", "exec sleep 1000")},
+                        story.options({.stop_max = 100ms})};
+  CHECK(run_until(supervisor, [&] { return story.has("deaf: up"); }));
+  supervisor.stop("deaf");
+  CHECK(run_until(supervisor, [&] { return supervisor.children()[0].state == ChildView::State::stopped; }));
+  CHECK(story.ends == std::vector<std::string>{"deaf was killed by SIGKILL"});
+  CHECK(supervisor.children()[1].state == ChildView::State::running);
+}
+
+namespace {
+
+ChildSpec numbered(int number, std::map<std::string, std::string> settings = {}, bool enabled = true) {
+  auto spec = shell("a", "exec sleep 1000");
+  spec.name += ' ' + std::to_string(number);
+  spec.number = number;
+  spec.enabled = enabled;
+  spec.settings = std::move(settings);
+  return spec;
+}
+
+using Keep = Supervisor::ByHand;
+
+bool all(Supervisor const& supervisor, ChildView::State state) {
+  return std::ranges::all_of(supervisor.children(), [&](auto const& child) { return child.state == state; });
+}
+
+}  // namespace
+
+TEST_CASE("supervisor: scaled up, those that were there run on; scaled down, the last ones end; and back while one still ends") {
+  Story story;
+  Supervisor supervisor{{numbered(1)}, story.options()};
+  CHECK(run_until(supervisor, [&] { return all(supervisor, ChildView::State::running); }));
+  auto const first = supervisor.children()[0].pid;
+  auto const up = supervisor.become({numbered(1), numbered(2), numbered(3)}, Keep::keep);
+  CHECK(up.started == std::vector<std::string>{"a 2", "a 3"});
+  CHECK(up.restarted.empty());
+  CHECK(run_until(supervisor, [&] { return all(supervisor, ChildView::State::running); }));
+  CHECK(supervisor.children().size() == 3);
+
+  auto const down = supervisor.become({numbered(1)}, Keep::keep);
+  CHECK(down.stopped == std::vector<std::string>{"a 2", "a 3"});
+  CHECK(supervisor.children().size() == 3);  // They are on their way.
+  CHECK(supervisor.become({numbered(1), numbered(2)}, Keep::keep).started == std::vector<std::string>{"a 2"});
+  CHECK(run_until(supervisor, [&] { return supervisor.children().size() == 2 && all(supervisor, ChildView::State::running); }));
+  CHECK(supervisor.children()[0].pid == first);
+  CHECK(story.restarts.empty());
+  CHECK(story.fails.empty());
+}
+
+TEST_CASE(
+    "supervisor: with new settings only those whose settings differ are started anew, and it is said which setting it was") {
+  Story story;
+  Supervisor supervisor{{numbered(1, {{"k", "1"}, {"same", "x"}}), numbered(2, {{"k", "1"}})}, story.options()};
+  CHECK(run_until(supervisor, [&] { return all(supervisor, ChildView::State::running); }));
+  auto const first = supervisor.children()[0].pid, second = supervisor.children()[1].pid;
+  auto const changes = supervisor.become({numbered(1, {{"k", "2"}, {"same", "x"}}), numbered(2, {{"k", "1"}})}, Keep::undo);
+  CHECK(changes.restarted == std::map<std::string, std::vector<std::string>>{{"a 1", {"k"}}});
+  CHECK(changes.started.empty());
+  CHECK(changes.stopped.empty());
+  CHECK(
+      run_until(supervisor, [&] { return supervisor.children()[0].pid != first && all(supervisor, ChildView::State::running); }));
+  CHECK(supervisor.children()[1].pid == second);
+  CHECK_FALSE(supervisor.become({numbered(1, {{"k", "2"}, {"same", "x"}}), numbered(2, {{"k", "1"}})}, Keep::undo).any());
+}
+
+TEST_CASE("supervisor: what was done by hand lasts through scaling, and until the configuration is taken again") {
+  Story story;
+  Supervisor supervisor{{numbered(1), numbered(2, {}, false)}, story.options()};
+  CHECK(run_until(supervisor, [&] { return supervisor.children()[0].state == ChildView::State::running; }));
+  CHECK(supervisor.children()[1].state == ChildView::State::stopped);
+  CHECK(supervisor.children()[1].reason == "enabled is false in the configuration");
+  supervisor.stop("a 1");
+  supervisor.start("a 2");
+  auto const swapped = [&] {
+    return supervisor.children()[0].state == ChildView::State::stopped &&
+           supervisor.children()[1].state == ChildView::State::running;
+  };
+  CHECK(run_until(supervisor, swapped));
+  CHECK_FALSE(supervisor.become({numbered(1), numbered(2, {}, false)}, Keep::keep).any());
+  CHECK(swapped());
+  auto const changes = supervisor.become({numbered(1), numbered(2, {}, false)}, Keep::undo);
+  CHECK(changes.started == std::vector<std::string>{"a 1"});
+  CHECK(changes.stopped == std::vector<std::string>{"a 2"});
+  CHECK(run_until(supervisor, [&] {
+    return supervisor.children()[0].state == ChildView::State::running &&
+           supervisor.children()[1].state == ChildView::State::stopped;
+  }));
+}
+
+TEST_CASE("supervisor: a failed child gets another try with the next configuration") {
+  Story story;
+  auto bad = shell("a", "exit 2"), good = shell("a", "exec sleep 1000"), other = shell("b", "exec sleep 1000");
+  good.settings = {{"k", "2"}};
+  Supervisor supervisor{{bad, other}, story.options()};
+  CHECK(run_until(supervisor, [&] { return story.fails.size() == 1; }));
+  CHECK(supervisor.become({good, other}, Keep::undo).started == std::vector<std::string>{"a"});
+  CHECK(run_until(supervisor, [&] { return all(supervisor, ChildView::State::running); }));
+}
+
+TEST_CASE("supervisor: a child finds the file that it is given, as it was then") {
+  Story story;
+  auto child = shell("a", "cat <&4 >&2; exec sleep 1000");
+  auto name = (std::filesystem::temp_directory_path() / "penstock-supervisor-XXXXXX").string();
+  child.file = std::make_shared<Descriptor>(::mkstemp(name.data()));
+  std::ofstream{name} << "[store]\n";
+  Supervisor supervisor{{child}, story.options()};
+  CHECK(run_until(supervisor, [&] { return story.has("a: [store]"); }));
+  std::filesystem::remove(name);
 }
 
 TEST_CASE("supervisor: stop ends the ranks in order, each when it has settled") {
@@ -134,7 +302,7 @@ TEST_CASE("supervisor: stop ends the ranks in order, each when it has settled") 
   CHECK(run_until(supervisor, [&] { return story.lines.size() == 3; }));
   std::vector<int> asked;
   int patience = 3;
-  supervisor.stop([&](int rank, auto) {
+  supervisor.stop_all([&](int rank, auto) {
     if (asked.empty() || asked.back() != rank) asked.push_back(rank);
     return rank != 1 || patience-- == 0;
   });
@@ -152,8 +320,8 @@ TEST_CASE("supervisor: one that never settles and one that ignores SIGTERM do no
                         story.options({.stop_max = 300ms})};
   CHECK(run_until(supervisor, [&] { return story.lines.size() == 2; }));
   auto const deaf = supervisor.children()[0].pid;
-  supervisor.stop([](int, auto) { return false; });
-  for (auto const& child : supervisor.children()) CHECK(child.state == ChildView::State::ended);
+  supervisor.stop_all([](int, auto) { return false; });
+  for (auto const& child : supervisor.children()) CHECK(child.state == ChildView::State::stopped);
   CHECK(::kill(deaf, 0) == -1);
   CHECK(story.ends == std::vector<std::string>{"b was killed by SIGTERM", "deaf was killed by SIGKILL"});
 }
@@ -163,8 +331,8 @@ TEST_CASE("supervisor: a child that waits to be started again is not started by 
   Supervisor supervisor{{shell("a", "exit 1")}, story.options({.backoff_first = 1h, .backoff_most = 1h})};
   CHECK(run_until(supervisor, [&] { return story.restarts.size() == 1; }));
   CHECK(supervisor.children()[0].state == ChildView::State::waiting);
-  supervisor.stop(at_once);
-  CHECK(supervisor.children()[0].state == ChildView::State::ended);
+  supervisor.stop_all(at_once);
+  CHECK(supervisor.children()[0].state == ChildView::State::stopped);
 }
 
 TEST_CASE("supervisor: no child outlives a parent that was killed") {

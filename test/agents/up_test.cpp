@@ -1,4 +1,4 @@
-#include "agents/operate/up.hpp"
+#include "agents/operate/agents_of.hpp"
 
 #include "agents/command_line.hpp"
 #include "agents/operate/commands.hpp"
@@ -19,13 +19,21 @@ using Words = std::vector<std::string>;
 
 namespace {
 
+struct File {
+  explicit File(std::string const& toml) {
+    auto pattern = (std::filesystem::temp_directory_path() / "penstock-up-XXXXXX").string();
+    folder = ::mkdtemp(pattern.data());
+    path = (folder / "penstock.toml").string();
+    std::ofstream{path} << toml;
+  }
+  ~File() { std::filesystem::remove_all(folder); }
+  std::filesystem::path folder;
+  std::string path;
+};
+
 Config config_of(std::string const& toml, std::map<std::string, std::string> const& flags = {}) {
-  auto pattern = (std::filesystem::temp_directory_path() / "penstock-up-XXXXXX").string();
-  std::filesystem::path const folder = ::mkdtemp(pattern.data());
-  std::ofstream{folder / "penstock.toml"} << toml;
-  auto config = load_config((folder / "penstock.toml").string(), flags);
-  std::filesystem::remove_all(folder);
-  return config;
+  File const file{toml};
+  return load_config(file.path, flags);
 }
 
 Words names(std::vector<ChildSpec> const& agents) {
@@ -47,6 +55,85 @@ TEST_CASE("up: one publisher per section, one transformer, one store; readers ar
   CHECK(agents[0].rank == stores);
   CHECK(agents[1].rank == transformers);
   CHECK(agents[2].rank == publishers);
+}
+
+TEST_CASE("up: several of a kind have numbers, which they are told, so that each has its own name in its group") {
+  auto const config = config_of("[publish.binance]\ncount = 2\n[publish.coingecko]\n[transform]\ncount = 2\n");
+  auto const agents = agents_of(config, {.program = "p"});
+  CHECK(names(agents) ==
+        Words{"store", "transform 1", "transform 2", "publish binance 1", "publish binance 2", "publish coingecko"});
+  CHECK(std::ranges::contains(agents[2].command, "--status-instance=2"));
+  CHECK(agents[2].number == 2);
+  CHECK(agents[4].provider == "binance");
+  CHECK(name_without_number(agents[4]) == "publish binance");
+  CHECK_FALSE(std::ranges::any_of(agents[0].command, [](auto const& word) { return word.starts_with("--status-instance"); }));
+  for (auto const& agent : agents)
+    CHECK_NOTHROW(parse_command_line(Words(agent.command.begin() + 1, agent.command.end()), all_commands()));
+  CHECK(names(agents_of(config, {.program = "p", .counts = {{"transform", 1}, {"publish coingecko", 2}}})) ==
+        Words{"store", "transform", "publish binance 1", "publish binance 2", "publish coingecko 1", "publish coingecko 2"});
+}
+
+TEST_CASE("up: what is not enabled is known and not started") {
+  auto const agents = agents_of(config_of("[publish.binance]\nenabled = false\n[store]\nenabled = false\n"), {.program = "p"});
+  CHECK(names(agents) == Words{"store", "transform", "publish binance"});
+  CHECK_FALSE(agents[0].enabled);
+  CHECK(agents[1].enabled);
+  CHECK_FALSE(agents[2].enabled);
+}
+
+TEST_CASE("up: a changed setting concerns the agents that read it, and no others") {
+  struct Case {
+    char const *before, *after;
+    Words concerned;
+  };
+  Words const everybody{"store", "transform", "publish binance", "publish coingecko", "dead retry"};
+  auto const all = std::string{"[publish.binance]\n%s\n[publish.coingecko]\n[dead]\nretry_reasons = [\"unknown-symbol\"]\n"};
+  for (auto const& [before, after, concerned] : {
+           Case{"", "symbols = [\"BTC/USDT\"]", {"publish binance"}},
+           Case{"", "[store]\nbatch_age_ms_max = 7", {"store"}},
+           Case{"", "[store]\nkinds = [\"trades\"]", {"store", "transform"}},
+           Case{"", "[store]\ngroup = \"g\"", {"store", "transform", "dead retry"}},
+           Case{"", "[transform]\nhold_ms_max = 7", {"transform"}},
+           Case{"", "[transform]\ngroup = \"g\"", {"transform", "publish binance", "publish coingecko", "dead retry"}},
+           Case{"", "[database]\nurl = \"postgresql://a@b/c\"", {"store"}},
+           Case{"", "[database]\npassword = \"p\"", {"store"}},
+           Case{"", "[spool]\nbytes_max = 0", {"publish binance", "publish coingecko"}},
+           Case{"", "[kafka]\npace_bytes_max = 7", everybody},
+           Case{"", "[log]\nlevel = \"debug\"", everybody},
+           Case{"", "[publish.hyperliquid]", {"transform"}},
+           Case{"", "[kafka]\npartitions = 7", {}},
+           Case{"", "count = 3", {}},
+           Case{"", "[up]\nstop_ms_max = 7000", {}},
+       }) {
+    CAPTURE(after);
+    auto const with = [&](std::string const& text) {
+      auto toml = all;
+      return agents_of(config_of(toml.replace(toml.find("%s"), 2, text)), {.program = "p"});
+    };
+    auto const old = with(before), fresh = with(after);
+    Words differ;
+    for (auto const& agent : old)
+      for (auto const& other : fresh)
+        if (name_without_number(other) == agent.name && other.number == 1 && other.settings != agent.settings)
+          differ.push_back(agent.name);
+    CHECK(differ == concerned);
+  }
+}
+
+TEST_CASE("up: what is for it alone is no flag of the agents") {
+  for (auto const& words :
+       {Words{"transform", "--count", "3"}, Words{"store", "--enabled=false"}, Words{"publish", "binance", "--count", "2"}})
+    CHECK_THROWS_WITH_AS(parse_command_line(words, all_commands()), doctest::Contains("unknown flag"), UsageError);
+  CHECK(parse_command_line({"up", "--transform-count", "3", "--stop-ms-max", "9000"}, all_commands()).settings ==
+        std::map<std::string, std::string>{{"transform.count", "3"}, {"up.stop_ms_max", "9000"}});
+}
+
+TEST_CASE("up: the agents get the text of the file that was looked through, whatever is in the file when they start") {
+  auto const text = std::make_shared<Descriptor>();
+  for (auto const& agent : agents_of(config_of(two_publishers), {.program = "p", .text = text})) {
+    CHECK(agent.file == text);
+    CHECK(agent.variables.at("PENSTOCK_CONFIG_FD") == "4");
+  }
 }
 
 TEST_CASE("up: letters are replayed by themselves only where a reason is named") {
@@ -116,9 +203,9 @@ TEST_CASE("up: wrong words of its flags say what is allowed") {
 }
 
 TEST_CASE("up: a publisher that cannot work is found before anything is started") {
+  File const file{"[publish.binance]\nsymbols = [\"NOPE\"]\n[database]\nurl = \"postgresql://penstock@127.0.0.1:9/x\"\n"};
   Invocation invocation;
-  invocation.config =
-      config_of("[publish.binance]\nsymbols = [\"NOPE\"]\n[database]\nurl = \"postgresql://penstock@127.0.0.1:9/x\"\n");
+  invocation.config = load_config(file.path);
   CHECK_THROWS_WITH_AS(up_command.run(invocation), doctest::Contains("NOPE"), UsageError);
 }
 
@@ -148,7 +235,8 @@ TEST_CASE("commands: every one has a summary, an example that is right, and help
     }
     for (auto const& setting : all_settings()) {
       auto const section = setting.key.substr(0, setting.key.rfind('.'));
-      if (std::ranges::contains(command->sections, section))
+      auto const read_here = !setting.only_up || std::ranges::contains(command->sections, "up");
+      if (read_here && std::ranges::contains(command->sections, section))
         CHECK_MESSAGE(help.contains(flag_name(setting.key.substr(setting.key.rfind('.') + 1))), setting.key);
     }
     for (auto const& section : command->sections)

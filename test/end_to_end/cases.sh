@@ -202,3 +202,90 @@ case_restore() {
   audit 0 'it adds up' --deep
   end
 }
+
+ctl() { "$penstock" ctl "$@" --config "$dir/penstock.toml" 2>> "$dir/ctl.log"; }
+# state_of NAME, pid_of NAME; "" and 0: there is none.
+state_of() { ctl status --json | sed -n "s/.*\"name\":\"$1\",[^}]*\"state\":\"\([a-z]*\)\".*/\1/p"; }
+pid_of() { ctl status --json | sed -n "s/.*\"name\":\"$1\",[^}]*\"pid\":\([0-9]*\),.*/\1/p"; }
+runs() { [ "$(state_of "$1")" = running ]; }
+runs_anew() { runs "$1" && [ "$(pid_of "$1")" != "$2" ]; }
+pids() { local agent; for agent in "$@"; do pid_of "$agent"; done | xargs; }
+refused() {
+  local text=$1; shift
+  if "$@" > "$dir/refused.log" 2>&1; then printf 'FAILED %s: not refused: %s\n' "$name" "$*"; failed=1; fi
+  grep -qF -- "$text" "$dir/refused.log" || { printf 'FAILED %s: expected "%s" of: %s\n' "$name" "$text" "$*"; cat "$dir/refused.log"; failed=1; }
+}
+
+# Everything that an operator does to a pipeline while it runs; and all that was sent lands. On a Kafka of its own where there is one:
+# the embedded broker has no transactions, so what kill -9 takes is not compared there.
+case_supervised() {
+  begin supervised
+  local embedded=--embedded
+  if [ -n "${PENSTOCK_TEST_BROKERS:-}" ]; then kafka_start "$work/kafka"; embedded=; fi
+  simulator_start "$dir" binance --port 0 --seed 23 --rate 500 --length 60s --truth "$dir/truth.jsonl" --symbols BTC,ETH
+  { cat "$dir/urls.toml"
+    printf 'symbols = ["BTC/USDT", "ETH/USDT"]\nchannels = ["trade", "depth"]\n[database]\nurl = "%s"\n' "$database"
+    [ -n "$embedded" ] || printf '[kafka]\nbrokers = "%s"\n' "$KAFKA_BROKERS"
+    printf '[store]\nbatch_age_ms_max = 50\n'
+  } > "$dir/penstock.toml"
+  "$penstock" up $embedded --config "$dir/penstock.toml" > "$dir/up.log" 2>&1 &
+  up_pid=$!
+  local market_began=$SECONDS
+  wait_until 30 stored_trades 500
+  refused 'another process listens at the socket' "$penstock" up $embedded --config "$dir/penstock.toml"
+
+  local store publish_and_transform all
+  store=$(pid_of store) publish_and_transform=$(pids 'publish binance' transform)
+  kill -9 "$store"
+  wait_until 30 runs_anew store "$store"
+  equal 'pids of the others when the store was killed' "$publish_and_transform" "$(pids 'publish binance' transform)"
+
+  local publisher; publisher=$(pid_of 'publish binance')
+  ctl stop publish binance > "$dir/stopped" || failed=1
+  equal 'a stopped publisher' 'publish binance is stopped, stopped' "$(cat "$dir/stopped"), $(state_of 'publish binance')"
+  ctl start publish binance > /dev/null || failed=1
+  wait_until 10 runs_anew 'publish binance' "$publisher"
+
+  store=$(pid_of store) publish_and_transform=$(pids 'publish binance' transform)
+  sed -i 's/^batch_age_ms_max = 50$/batch_age_ms_max = 60/' "$dir/penstock.toml"
+  kill -HUP "$up_pid"
+  wait_until 30 runs_anew store "$store"
+  equal 'pids of the others when the store has other settings' "$publish_and_transform" "$(pids 'publish binance' transform)"
+
+  # A wrong file changes nothing, also not for an agent that is started while it is there.
+  all=$(pids store transform 'publish binance')
+  cp "$dir/penstock.toml" "$dir/good.toml"
+  echo 'batch_age_ms = 70' >> "$dir/penstock.toml"
+  local line; line=$(wc -l < "$dir/penstock.toml")
+  kill -HUP "$up_pid"
+  wait_until 30 grep -q "stays as it was.*penstock.toml line $line.*batch_age_ms" "$dir/up.log"
+  equal 'pids after a wrong file' "$all" "$(pids store transform 'publish binance')"
+  local transform; transform=$(pid_of transform)
+  kill -9 "$transform"
+  wait_until 30 runs_anew transform "$transform"
+  cp "$dir/good.toml" "$dir/ctl.toml"
+  refused "line $line: [store] has no key batch_age_ms" "$penstock" ctl reload --config "$dir/penstock.toml" --socket "$(echo "${XDG_RUNTIME_DIR}"/*.sock)"
+  cp "$dir/good.toml" "$dir/penstock.toml"
+  all=$(pids store transform 'publish binance')
+  equal 'a reload of the same file' 'nothing changed' "$(ctl reload)"
+
+  ctl scale transform 2 > /dev/null || failed=1
+  wait_until 10 runs 'transform 2'
+  equal 'the first of two transformers' "$(echo "$all" | cut -d' ' -f2)" "$(pid_of 'transform 1')"
+  ctl reload > /dev/null || failed=1
+  wait_until 10 runs transform
+  equal 'pids after all of it' "$all" "$(pids store transform 'publish binance')"
+
+  while [ $((SECONDS - market_began)) -lt 63 ]; do sleep 0.2; done
+  if [ -z "$embedded" ]; then wait_until 40 truth_is_stored; fi
+  kill "$up_pid"
+  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
+  up_pid=
+  simulator_stop
+  if [ -z "$embedded" ]; then
+    truth_equal "$database" "$dir/truth.jsonl" || failed=1
+    no_open_gaps
+  fi
+  [ "$failed" -eq 0 ] || tail -60 "$dir/up.log" "$dir/ctl.log"
+  end
+}
