@@ -47,6 +47,7 @@ struct Command {
   std::vector<Flag> flags;
   std::string example;                      ///< a command line, and what it does
   int (*run)(Invocation const&) = nullptr;  ///< returns an Exit; throws UsageError, Fault
+  bool file_may_be_wrong = false;  ///< it works on where the configuration file cannot be read, with what flags and variables say
   /// How long it may take to end when asked to; nullptr: 5 s.
   std::chrono::milliseconds (*stop_max)(Config const&) = nullptr;
 };

@@ -22,6 +22,15 @@ std::string agent_name(CommandLine const& line, Config const& config) {
          (number == 0 ? "" : ' ' + std::to_string(number));
 }
 
+Config config_of(CommandLine const& line) {
+  try {
+    return load_config(line.config_file, line.settings, line.spelled);
+  } catch (UsageError const&) {
+    if (!line.command->file_may_be_wrong) throw;
+    return load_config(line.config_file, line.settings, line.spelled, std::string{});
+  }
+}
+
 int run(CommandLine const& line) {
   if (line.command == nullptr) {
     std::cout << line.answer << std::flush;
@@ -29,7 +38,7 @@ int run(CommandLine const& line) {
   }
   Invocation invocation{.arguments = line.arguments,
                         .flags = line.flags,
-                        .config = load_config(line.config_file, line.settings, line.spelled),
+                        .config = config_of(line),
                         .stop = {},
                         .program = std::filesystem::read_symlink("/proc/self/exe")};
   log::start(agent_name(line, invocation.config), invocation.config.text("log.level"), invocation.config.text("log.format"));

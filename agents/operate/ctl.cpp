@@ -197,6 +197,7 @@ Command const ctl_command{
     .flags = {{.name = "json", .help = "The answer as one JSON object instead of text"}},
     .example = "penstock ctl restart publish binance    AGENT: a name that status shows, or the words it begins with, or all",
     .run = run,
+    .file_may_be_wrong = true,  // That is when it is needed.
 };
 
 }  // namespace penstock

@@ -306,10 +306,13 @@ class Up {
     return asked;
   }
 
+  void require_running() const {
+    if (phase_ != "running") throw Fault{Fault::Kind::transient, "penstock up is still " + phase_ + ": end it and start it again"};
+  }
+
   /// Takes the file as it is now. Throws UsageError or Fault: then nothing has changed.
   Supervisor::Changes reload() {
-    if (phase_ != "running")
-      throw Fault{Fault::Kind::transient, "penstock up is still " + phase_ + ": end it and start it again"};
+    require_running();
     notify_.reloading();
     struct Ready {  // Also where the new one is refused.
       Notify& notify;
@@ -376,6 +379,7 @@ class Up {
   }
 
   Supervisor::Changes scale(std::string const& agent, int count) {
+    require_running();
     options_.counts[agent] = count;
     auto const agents = agents_of(config_, options_);
     warn_of_idle(config_, agents);

@@ -42,6 +42,15 @@ Words names(std::vector<ChildSpec> const& agents) {
   return out;
 }
 
+/// A file of the source tree: above this file, or above the folder that the test was built in.
+std::filesystem::path in_tree(std::string const& name) {
+  for (auto const& start : {std::filesystem::path{__FILE__}, std::filesystem::read_symlink("/proc/self/exe")})
+    for (auto folder = start.parent_path(); folder != folder.parent_path(); folder = folder.parent_path())
+      if (std::filesystem::exists(folder / name)) return folder / name;
+  FAIL(name);
+  return {};
+}
+
 constexpr auto two_publishers = "[publish.hyperliquid]\n[publish.binance]\n";
 
 }  // namespace
@@ -216,6 +225,22 @@ TEST_CASE("up: every agent that it starts knows the flags that it gives") {
     Words const words(agent.command.begin() + 1, agent.command.end());
     CHECK_NOTHROW(parse_command_line(words, all_commands()));
   }
+}
+
+TEST_CASE("up: the service's unit file says what penstock takes, and waits for its end longer than that may take") {
+  std::map<std::string, std::string> unit;
+  std::ifstream in{in_tree("compose/systemd/penstock.service")};
+  for (std::string line; std::getline(in, line);)
+    if (auto const equals = line.find('='); equals != line.npos) unit[line.substr(0, equals)] = line.substr(equals + 1);
+  for (auto const* key : {"ExecStart", "ExecReload"}) {
+    CAPTURE(unit[key]);
+    Words words;
+    for (auto const part : std::views::split(unit[key], ' ')) words.emplace_back(std::string_view{part});
+    REQUIRE(words.size() > 1);
+    CHECK(words.front() == "/usr/bin/penstock");
+    CHECK_NOTHROW(parse_command_line({words.begin() + 1, words.end()}, all_commands()));
+  }
+  CHECK(std::chrono::seconds{std::stoi(unit["TimeoutStopSec"])} > up_command.stop_max(config_of(two_publishers)));
 }
 
 TEST_CASE("commands: every one has a summary, an example that is right, and help with all its flags") {

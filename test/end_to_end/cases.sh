@@ -216,6 +216,18 @@ refused() {
   grep -qF -- "$text" "$dir/refused.log" || { printf 'FAILED %s: expected "%s" of: %s\n' "$name" "$text" "$*"; cat "$dir/refused.log"; failed=1; }
 }
 
+# manager_start FILE: what a service says to its manager at FILE.socket goes to FILE, line by line.
+manager_start() {
+  python3 -c '
+import socket, sys
+told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+told.bind(sys.argv[1] + ".socket")
+with open(sys.argv[1], "w") as out:
+  while True: print(told.recv(65536).decode(), file=out, flush=True)' "$1" &
+  manager_pid=$!
+  wait_until 10 [ -S "$1.socket" ]
+}
+
 # Everything that an operator does to a pipeline while it runs; and all that was sent lands. On a Kafka of its own where there is one:
 # the embedded broker has no transactions, so what kill -9 takes is not compared there.
 case_supervised() {
@@ -228,10 +240,11 @@ case_supervised() {
     [ -n "$embedded" ] || printf '[kafka]\nbrokers = "%s"\n' "$KAFKA_BROKERS"
     printf '[store]\nbatch_age_ms_max = 50\n'
   } > "$dir/penstock.toml"
-  "$penstock" up $embedded --config "$dir/penstock.toml" > "$dir/up.log" 2>&1 &
+  manager_start "$dir/notify"
+  NOTIFY_SOCKET="$dir/notify.socket" WATCHDOG_USEC=1000000 "$penstock" up $embedded --config "$dir/penstock.toml" > "$dir/up.log" 2>&1 &
   up_pid=$!
   local market_began=$SECONDS
-  wait_until 30 stored_trades 500
+  wait_until 90 stored_trades 500
   refused 'another process listens at the socket' "$penstock" up $embedded --config "$dir/penstock.toml"
 
   local store publish_and_transform all
@@ -263,8 +276,7 @@ case_supervised() {
   local transform; transform=$(pid_of transform)
   kill -9 "$transform"
   wait_until 30 runs_anew transform "$transform"
-  cp "$dir/good.toml" "$dir/ctl.toml"
-  refused "line $line: [store] has no key batch_age_ms" "$penstock" ctl reload --config "$dir/penstock.toml" --socket "$(echo "${XDG_RUNTIME_DIR}"/*.sock)"
+  refused "line $line: [store] has no key batch_age_ms" "$penstock" ctl reload --config "$dir/penstock.toml"
   cp "$dir/good.toml" "$dir/penstock.toml"
   all=$(pids store transform 'publish binance')
   equal 'a reload of the same file' 'nothing changed' "$(ctl reload)"
@@ -277,11 +289,14 @@ case_supervised() {
   equal 'pids after all of it' "$all" "$(pids store transform 'publish binance')"
 
   while [ $((SECONDS - market_began)) -lt 63 ]; do sleep 0.2; done
-  if [ -z "$embedded" ]; then wait_until 40 truth_is_stored; fi
+  if [ -z "$embedded" ]; then wait_until 60 truth_is_stored; fi
   kill "$up_pid"
   wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
   up_pid=
   simulator_stop
+  equal 'what the service manager was told, each once' 'READY=1 RELOADING=1 STOPPING=1 WATCHDOG=1' "$(sort -u "$dir/notify" | grep -v '^STATUS=\|^MONOTONIC' | xargs)"
+  equal 'order of what it was told' 'READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1' "$(grep -x 'READY=1\|RELOADING=1' "$dir/notify" | head -5 | xargs)"
+  positive 'signs of life within a minute, two a second' "$(($(grep -cx 'WATCHDOG=1' "$dir/notify") - 30))"
   if [ -z "$embedded" ]; then
     truth_equal "$database" "$dir/truth.jsonl" || failed=1
     no_open_gaps
