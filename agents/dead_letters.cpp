@@ -239,10 +239,12 @@ DeadOutcome act_on_letters(kafka::Connection const& connection, Topic const& top
 }
 
 void run_dead_retry(kafka::Connection const& connection, DeadRetryOptions const& options, Clock& clock, Metrics& metrics,
-                    std::stop_token const& stop) {
+                    Health& health, std::stop_token const& stop) {
   Backoff backoff;
   DeadAsk ask{.rule = options.rule};
+  metrics.retried({{"reason", "broker"}});
   while (!stop.stop_requested()) try {
+      health.turned();
       auto const found = look_at_letters(connection, dead_letter_topics(connection), ask, clock.now(), stop);
       ask.from = found.again;
       for (auto const& topic : found.chosen_in) {
@@ -252,6 +254,7 @@ void run_dead_retry(kafka::Connection const& connection, DeadRetryOptions const&
                   {{"topic", topic}, {"letters", std::to_string(done.letters)}, {"records", std::to_string(done.records)}});
       }
       backoff.reset();
+      health.good("output");
       auto const wait =
           std::min<Duration>(options.look_every, found.due == Time::max() ? Duration::max() : found.due - clock.now());
       clock.sleep(std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), 100ms), stop);
@@ -259,6 +262,7 @@ void run_dead_retry(kafka::Connection const& connection, DeadRetryOptions const&
       if (fault.kind() != Fault::Kind::transient) throw;
       log::warning("dead letters wait; trying again", {{"error", fault.what()}});
       metrics.retried({{"reason", "broker"}}).Increment();
+      health.bad("output", "dead letters wait: " + std::string{fault.what()});
       clock.sleep(backoff.next(), stop);
     }
 }

@@ -4,6 +4,7 @@
 
 #include "agents/dead_marks.hpp"
 #include "agents/dead_rule.hpp"
+#include "streaming/health.hpp"
 #include "streaming/kafka/kafka.hpp"
 #include "streaming/metrics.hpp"
 
@@ -66,6 +67,6 @@ struct DeadRetryOptions {
 };
 /// Replays what the rule names whenever its delay is over, until stop.
 void run_dead_retry(kafka::Connection const& connection, DeadRetryOptions const& options, Clock& clock, Metrics& metrics,
-                    std::stop_token const& stop);
+                    Health& health, std::stop_token const& stop);
 
 }  // namespace penstock

@@ -23,12 +23,12 @@ class Fetcher {
   /// ones do not eat the budget before it.
   bool ready(Request const& request);
   void start(Request const& request, Done done);
+  void show_budget();
 
  private:
   void finish(Request const& request, Response const& response, Done const& done);
   Answer meaning_of(Request const& request, Response const& response) const;
   void throttle(Answer const& answer);
-  void show_budget();
 
   // Set once.
   Publishing& publishing_;

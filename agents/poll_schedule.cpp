@@ -5,6 +5,7 @@
 #include <prometheus/counter.h>
 
 #include <algorithm>
+#include <format>
 
 namespace penstock {
 
@@ -12,7 +13,9 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr auto refused_wait = 10min;
-}
+/// Without a good answer for two of its intervals, and this for what is repeated in between, it is stale.
+constexpr auto stale_after = 30s;
+}  // namespace
 
 PollSchedule::PollSchedule(Publishing& publishing, Fetcher& fetcher) : publishing_{publishing}, fetcher_{fetcher} {
   for (auto& poll : publishing.provider.polls(publishing.subscription)) entries_.push_back({.poll = std::move(poll)});
@@ -23,6 +26,10 @@ void PollSchedule::start_due() {
   auto const now = publishing_.clock.steady();
   for (auto& entry : entries_) {
     if (entry.running || now < entry.next_at || !(all || entry.poll.before_stream)) continue;
+    if (!entry.good_at) {
+      entry.good_at = now;
+      entry.good_time = publishing_.clock.now();
+    }
     if (!fetcher_.ready(entry.poll.request)) continue;
     entry.running = true;
     fetcher_.start(entry.poll.request, [this, &entry, now](Answer const& answer) { finish(entry, now, answer); });
@@ -40,6 +47,7 @@ bool PollSchedule::catalogue_is_in_the_log() {
 void PollSchedule::finish(Entry& entry, Instant started, Answer const& answer) {
   auto const now = publishing_.clock.steady();
   entry.running = false;
+  entry.why = answer.detail;
   switch (answer.kind) {
     case Answer::Kind::ok:
     case Answer::Kind::empty:
@@ -47,6 +55,7 @@ void PollSchedule::finish(Entry& entry, Instant started, Answer const& answer) {
       entry.answered = true;
       entry.refused = false;
       entry.backoff.reset();
+      good(entry);
       break;
     case Answer::Kind::throttled: break;  // Still due: the fetcher holds all requests back.
     case Answer::Kind::refused: refuse(entry, answer); break;
@@ -57,6 +66,71 @@ void PollSchedule::finish(Entry& entry, Instant started, Answer const& answer) {
       break;
   }
 }
+
+// ---- Silence.
+
+std::vector<std::string> PollSchedule::troubles(Instant now) {
+  std::vector<std::string> found;
+  for (auto& entry : entries_) {
+    if (entry.good_at && !publishing_.queue.open()) entry.good_at = now;  // Not asking is not silence.
+    if (!entry.stale && is_quiet(entry, now)) become_stale(entry, now);
+    if (entry.stale)
+      found.push_back(std::format(
+          "the poll of {}{} has had no good answer for {}{}: see whether the provider has a disturbance; "
+          "where its budget is too small, ask for fewer symbols or raise publish.{}.poll_interval_ms",
+          entry.poll.request.channel, entry.poll.request.symbol.empty() ? "" : " " + entry.poll.request.symbol,
+          seconds_text(now - *entry.good_at), entry.why.empty() ? "" : " (" + entry.why + ")", publishing_.provider.name()));
+    else if (entry.poll.before_stream && !entry.answered)
+      found.push_back("the poll of " + entry.poll.request.channel + ", which comes before all else, has no answer yet" +
+                      (entry.why.empty() ? "" : ": " + entry.why));
+  }
+  return found;
+}
+
+bool PollSchedule::is_quiet(Entry const& entry, Instant now) {
+  if (!entry.good_at) return false;
+  auto const expected = entry.answered || !entry.poll.before_stream ? 2 * entry.poll.every : 0ms;
+  return now >= *entry.good_at + expected + stale_after;
+}
+
+// What a catalogue says later holds for the time before, too; else what was not asked for in time may be missing for good.
+void PollSchedule::become_stale(Entry& entry, Instant now) {
+  auto const& request = entry.poll.request;
+  entry.stale = true;
+  log::warning("a poll is stale; it is asked again and again",
+               {{"channel", request.channel},
+                {"symbol", request.symbol},
+                {"after", seconds_text(now - *entry.good_at)},
+                {"why", entry.why},
+                {"what_to_do", "see whether the provider has a disturbance, and what `penstock check` says"}});
+  if (entry.poll.before_stream) return;
+  publishing_.gaps(GapCause::stale).Increment();
+  auto& gap = entry.gap.emplace();
+  gap.symbol = "*";
+  gap.channel = request.channel;
+  gap.from_time = entry.good_time;
+  gap.to_time = publishing_.clock.now();
+  gap.cause = GapCause::stale;
+  gap.state = GapState::open;
+  publishing_.publish(gap);
+}
+
+void PollSchedule::good(Entry& entry) {
+  auto const now = publishing_.clock.steady();
+  auto const silent = now - entry.good_at.value_or(now);
+  entry.good_at = now;
+  entry.good_time = publishing_.clock.now();
+  if (!std::exchange(entry.stale, false)) return;
+  log::info("a poll is answered again",
+            {{"channel", entry.poll.request.channel}, {"symbol", entry.poll.request.symbol}, {"after", seconds_text(silent)}});
+  if (!entry.gap) return;
+  auto gap = *std::exchange(entry.gap, std::nullopt);
+  gap.to_time = entry.good_time;
+  gap.state = GapState::unfillable;
+  publishing_.publish(std::move(gap));
+}
+
+// ----
 
 void PollSchedule::refuse(Entry& entry, Answer const& answer) {
   auto const wait =

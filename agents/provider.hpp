@@ -22,6 +22,7 @@ struct Subscription {
   std::vector<std::string> channels;          ///< the provider's words, see Provider::channels()
   std::vector<std::string> intervals;         ///< of candle channels; canonical words: 1m, 5m, 1h, 1d, 1w, 1M
   std::chrono::milliseconds poll_interval{};  ///< 0: the provider's default of each poll
+  std::chrono::milliseconds silence_max{};    ///< of each stream; 0: Stream::silence_max as the provider has it
   std::string http_url;                       ///< base without trailing slash; "": the provider's own
   std::string websocket_url;                  ///< the same
   std::string api_key;                        ///< secret; "": none
@@ -73,12 +74,13 @@ struct Answer {
 /// A websocket to hold open.
 struct Stream {
   std::string url;
-  std::vector<std::string> subscribe;           ///< frames to send after opening, in order
-  std::chrono::milliseconds subscribe_pause{};  ///< between two of them (message limits)
-  std::string keep_alive;                       ///< text frame to send; "": none
-  std::chrono::milliseconds keep_alive_every{};
-  std::chrono::milliseconds silence_max{};   ///< nothing at all for longer: reconnect
-  std::chrono::milliseconds lifetime_max{};  ///< reconnect before the provider does; 0: no limit
+  std::vector<std::string> subscribe;            ///< frames to send after opening, in order
+  std::chrono::milliseconds subscribe_pause{};   ///< between two of them (message limits)
+  std::string keep_alive;                        ///< text frame to send; "": none
+  std::chrono::milliseconds keep_alive_every{};  ///< two of them without a frame of any kind: reconnect
+  std::vector<std::string> unsubscribe;          ///< frames that take `subscribe` back, before it is sent once more
+  std::chrono::milliseconds silence_max{};       ///< no data for longer: stale; subscribe anew, then reconnect; 0: no limit
+  std::chrono::milliseconds lifetime_max{};      ///< reconnect before the provider does; 0: no limit
 };
 
 /// What a frame is and what it asks of the connection. Cheap: called for every frame, reads only as far as needed.

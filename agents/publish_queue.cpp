@@ -6,6 +6,7 @@
 #include <prometheus/gauge.h>
 
 #include <algorithm>
+#include <format>
 
 namespace penstock {
 
@@ -14,7 +15,8 @@ using namespace std::chrono_literals;
 namespace {
 constexpr auto tell_again = 10s;
 constexpr auto append_again = 200ms;  // After there was no room.
-constexpr auto sync_every = 1s;       // What a loss of power may cost while the broker is away.
+constexpr double nearly_full = 0.8;
+constexpr auto sync_every = 1s;  // What a loss of power may cost while the broker is away.
 }  // namespace
 
 PublishQueue::PublishQueue(Producer& producer, Spool* spool, Clock& clock, Metrics& metrics, std::string_view provider)
@@ -43,7 +45,7 @@ void PublishQueue::put(Topic const& topic, Record record) {
 
 void PublishQueue::drain() {
   // Behind records that are in the spool there is no way but through it.
-  if (spool_ && (is_away() || spool_->unread() > 0)) set_aside();
+  if (bool const away = is_away(); spool_ && (away || spool_->unread() > 0)) set_aside();
   if (held_ && clock_.steady() < held_until_) return;
   hand_over();
   if (waiting_.empty()) full_since_.reset();
@@ -78,11 +80,11 @@ void PublishQueue::poll() {
 void PublishQueue::settle() {
   auto const written = producer_.written_total();
   written_.Increment(static_cast<double>(written - std::exchange(written_before_, written)));
-  if (!spool_) return;
   auto const settled = producer_.settled_total();
   auto const count = static_cast<std::size_t>(settled - std::exchange(settled_before_, settled));
   if (count == 0) return;
   moved_at_ = clock_.steady();
+  if (!spool_) return;
   auto const spooled = std::min(count, spool_->given());
   spool_->forget(spooled);
   sent_.erase(sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(count - spooled));
@@ -127,6 +129,7 @@ bool PublishQueue::append(Waiting const& one, bool given) {
   }
   append_again_ = now + append_again;
   if (!full_since_) full_since_ = now;
+  full_why_ = taken.error();
   if (now >= full_told_ + tell_again) {
     log::warning("the spool has no room; nothing is read from the provider until it has", {{"why", taken.error()}});
     full_told_ = now;
@@ -149,8 +152,28 @@ void PublishQueue::hold(Fault const& fault) {
     told_ = now;
   }
   held_ = true;
+  held_why_ = fault.what();
   held_until_ = now + backoff_.next();
   retried_.Increment();
+}
+
+void PublishQueue::tell(Health& health) const {
+  auto const where = spool_ ? "what comes goes to the spool" : "nothing is read from the provider until it does";
+  if (held_)
+    health.bad("output", "the broker refuses what comes; " + std::string{where} + ": " + held_why_);
+  else if (away_)
+    health.bad("output", "the broker acknowledges nothing; " + std::string{where} + ": see whether it runs, and has room");
+  else
+    health.good("output", std::to_string(producer_.queued_records()) + " records are with the producer");
+  if (!spool_) return;
+  auto const depth = std::format("{} records, {} of at most {} bytes", spool_->records(), spool_->bytes(), spool_->bytes_max());
+  if (full_since_)
+    health.bad("spool", "it has no room, so nothing is read from the provider: " + full_why_ + " (" + depth +
+                            "): bring the broker back, or raise spool.bytes_max");
+  else if (static_cast<double>(spool_->bytes()) > nearly_full * static_cast<double>(spool_->bytes_max()))
+    health.bad("spool", "it is nearly full (" + depth + "): bring the broker back, or raise spool.bytes_max");
+  else
+    health.good("spool", depth);
 }
 
 // ---- The end.

@@ -7,6 +7,7 @@
 
 #include "streaming/backoff.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/health.hpp"
 #include "streaming/metrics.hpp"
 #include "streaming/producer.hpp"
 #include "streaming/spool.hpp"
@@ -31,7 +32,7 @@ class PublishQueue {
   /// Takes the record for good, then hands on what it can. Throws the producer's Fault; the record is kept.
   void put(Topic const& topic, Record record);
   /// False: stop what feeds it.
-  bool open() const { return waiting_.empty() && (!held_ || away_); }
+  bool open() const { return waiting_.empty() && (!held_ || (spool_ && away_)); }
   /// Since when the spool has no room; nothing: it has, or there is none.
   std::optional<Instant> full_since() const { return full_since_; }
   /// True when all that was put is acknowledged by the broker or in the spool.
@@ -40,6 +41,8 @@ class PublishQueue {
   void drain();
   /// Serves acknowledgements and counts them.
   void poll();
+  /// Checks "output" and, where there is one, "spool".
+  void tell(Health& health) const;
   /// Something failed, mostly the broker: nothing is given to it for a while. Throws fatal ones on.
   void hold(Fault const& fault);
   /// Once more everything that waits. A transient Fault where not all is acknowledged within `limit`.
@@ -76,6 +79,7 @@ class PublishQueue {
   std::optional<Instant> full_since_;
   Instant append_again_{}, sync_at_{}, full_told_{};
   bool held_ = false;
+  std::string held_why_, full_why_;
   Instant held_until_{}, told_{};
   Backoff backoff_{std::chrono::milliseconds{250}, std::chrono::seconds{10}};
   std::int64_t written_before_ = 0;

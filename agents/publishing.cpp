@@ -1,6 +1,9 @@
 #include "agents/publishing.hpp"
 
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+
+#include <algorithm>
 
 namespace penstock {
 
@@ -15,10 +18,30 @@ Publishing::Publishing(Provider const& provider_, Subscription const& subscripti
       publisher_{std::move(publisher)},
       connection_prefix_{publisher_ + '/' + to_text(clock_.now()) + '/'},
       raw_{"raw." + std::string{provider_.name()}},
-      received_{metrics_.received({{"provider", std::string{provider_.name()}}})} {}
+      received_{metrics_.received(labels())} {
+  for (auto const& channel : subscription.channels) add_channel(channel);
+  for (auto const& poll : provider.polls(subscription)) add_channel(poll.request.channel);
+  // What alerts look at is there before it happens.
+  for (auto const* reason : {"lost", "connect", "refused", "throttled", "broken", "gap"}) retried(reason);
+  for (auto const cause : {GapCause::reconnect, GapCause::stale, GapCause::refused, GapCause::spool_full}) gaps(cause);
+}
+
+void Publishing::add_channel(std::string const& name) {
+  if (std::ranges::contains(channels_, name, &Channel::name)) return;
+  auto with_channel = labels();
+  with_channel["channel"] = name;
+  channels_.push_back({name, clock.steady(), &metrics.last_event_age(with_channel)});
+}
+
+void Publishing::show_ages() {
+  auto const now = clock.steady();
+  for (auto const& channel : channels_) channel.age->Set(std::chrono::duration<double>(now - channel.heard).count());
+}
 
 void Publishing::publish(RawFrame const& frame) {
   received_.Increment();
+  if (auto const known = std::ranges::find(channels_, frame.channel, &Channel::name); known != channels_.end())
+    known->heard = clock.steady();
   Record record{
       .key = std::string{frame.symbol.empty() ? frame.channel : frame.symbol}, .value = std::string{frame.value}, .headers = {}};
   record.headers.reserve(8);
@@ -48,6 +71,10 @@ std::string Publishing::next_connection() { return connection_prefix_ + std::to_
 
 prometheus::Counter& Publishing::retried(std::string const& reason) {
   return metrics.retried({{"provider", std::string{provider.name()}}, {"reason", reason}});
+}
+
+prometheus::Counter& Publishing::gaps(GapCause cause) {
+  return metrics.gaps({{"provider", std::string{provider.name()}}, {"cause", std::string{to_text(cause)}}});
 }
 
 }  // namespace penstock

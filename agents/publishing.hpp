@@ -5,7 +5,9 @@
 #include "agents/publish_queue.hpp"
 #include "streaming/http/client.hpp"
 
+#include <chrono>
 #include <string>
+#include <vector>
 
 namespace penstock {
 
@@ -27,6 +29,11 @@ class Publishing {
   /// A new `connection` header: unique over all publishers and restarts.
   std::string next_connection();
   prometheus::Counter& retried(std::string const& reason);
+  prometheus::Counter& gaps(GapCause cause);
+  /// provider=…
+  Metrics::Labels labels() const { return {{"provider", std::string{provider.name()}}}; }
+  /// How long each channel that was asked for has brought nothing.
+  void show_ages();
 
   // Set once.
   Provider const& provider;
@@ -37,10 +44,20 @@ class Publishing {
   PublishQueue& queue;
 
  private:
+  using Instant = std::chrono::steady_clock::time_point;
+  /// One channel that was asked for; what comes in others is not told: their names are for the provider to choose.
+  struct Channel {
+    std::string name;
+    Instant heard;
+    prometheus::Gauge* age;
+  };
+  void add_channel(std::string const& name);
+
   std::string publisher_, connection_prefix_;
   Topic raw_;
   prometheus::Counter& received_;
   std::int64_t connections_ = 0;
+  std::vector<Channel> channels_;
 };
 
 }  // namespace penstock

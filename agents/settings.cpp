@@ -2,6 +2,7 @@
 
 #include "agents/provider.hpp"
 #include "schemas/kinds.hpp"
+#include "streaming/http/server.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -94,6 +95,8 @@ bool are_brokers(std::string_view text) {
 bool is_http_url(std::string_view text) { return text.empty() || text.starts_with("http://") || text.starts_with("https://"); }
 bool is_websocket_url(std::string_view text) { return text.empty() || text.starts_with("ws://") || text.starts_with("wss://"); }
 
+bool is_listen(std::string_view text) { return text == "off" || http::is_listen_address(text); }
+
 std::vector<std::string> kinds() { return {kind_names.begin(), kind_names.end()}; }
 
 std::vector<Setting> made() {
@@ -126,6 +129,17 @@ std::vector<Setting> made() {
       choice("log.level", "info", "Least level that is logged to stderr", {"debug", "info", "warning", "error"}),
       choice("log.format", "logfmt", "How a log line looks: key=value words, or one JSON object", {"logfmt", "json"}),
 
+      text_of("http.listen", "off", "ADDRESS:PORT, such as 127.0.0.1:9464 or [::1]:9464, or off", is_listen,
+              "Address and port at which /livez, /readyz and /metrics are served, plain and without a password; off: nowhere; "
+              "port 0: "
+              "any that is free. `penstock up` serves those of all its agents there. Example: 127.0.0.1:9464"),
+      integer("health.lag_records_max", 100'000, 0, 1'000'000'000'000,
+              "Records that may wait for an agent until /readyz says that it is not ready; 0: any number. Example: 1000000"),
+      integer("health.dead_per_minute_max", 60, 0, 1'000'000'000,
+              "Dead letters of an agent within a minute until /readyz says that it is not ready; 0: any number. Example: 600"),
+      integer("health.turn_ms_max", 60'000, 1'000, a_day_ms,
+              "Milliseconds that an agent's loop may take to come round until /livez says that it hangs. Example: 120000"),
+
       integer("status.fd", -1, -1, 1'000'000,
               "Descriptor to write one JSON line of metrics to, each second; -1: none. `penstock up` sets it"),
       integer(
@@ -152,6 +166,10 @@ std::vector<Setting> made() {
            {"1m", "5m", "1h", "1d", "1w", "1M"}),
       integer("publish.*.poll_interval_ms", 0, 0, a_day_ms,
               "Milliseconds between two polls of the same thing; 0: the provider's default. Example: 60000"),
+      integer(
+          "publish.*.silence_ms_max", 0, 0, a_day_ms,
+          "Milliseconds without data until a stream is stale: told, subscribed anew, connected anew; 0: the provider's default. "
+          "Polls are stale after two of their intervals. Example: 600000"),
       text_of("publish.*.http_url", "", "a URL that begins with http:// or https://", is_http_url,
               "Base URL of its HTTP interface; empty: the provider's own. Example: http://127.0.0.1:8080"),
       text_of("publish.*.websocket_url", "", "a URL that begins with ws:// or wss://", is_websocket_url,
@@ -223,6 +241,8 @@ std::string_view section_help(std::string_view section) {
   if (section == "kafka") return "The log: Redpanda or any Kafka";
   if (section == "database") return "The store: PostgreSQL with TimescaleDB";
   if (section == "log") return "What is written to stderr";
+  if (section == "http") return "Where health and metrics are served";
+  if (section == "health") return "When an agent is not well";
   if (section == "status") return "Reports to the process that started this one";
   if (section == "up") return "The process that starts all agents and keeps them running";
   if (section.starts_with("publish.")) return "What a publisher brings in; `penstock up` starts one each";

@@ -2,6 +2,7 @@
 
 #include "agents/dead_letter.hpp"
 #include "agents/store_batch.hpp"
+#include "schemas/reasons.hpp"
 #include "streaming/backoff.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/log.hpp"
@@ -27,28 +28,35 @@ constexpr milliseconds idle_wait{50};
 constexpr milliseconds full_wait{20};
 constexpr milliseconds full_wait_max{1'000};
 constexpr milliseconds backoff_first{250}, backoff_most{2'000};
+constexpr milliseconds look_every{10'000};
 constexpr milliseconds shutdown_max{1'500};  // Leaving the group takes its time, too.
 
 /// Two batches: one is filled while the other is written.
 class Store {
  public:
   Store(Consumer& consumer, Sink& sink, Producer& dead_letters, Clock& clock, StoreOptions const& options, Metrics& metrics,
-        std::stop_token const& stop)
+        Health& health, std::stop_token const& stop)
       : consumer_{consumer},
         sink_{sink},
         dead_letters_{dead_letters},
         clock_{clock},
         options_{options},
         metrics_{metrics},
-        stop_{stop} {}
+        health_{health},
+        stop_{stop} {
+    show_all_series();
+    health_.bad("database", "it was not asked yet: no partition is assigned, or the broker is away");
+  }
 
   void run() {
     consumer_.subscribe(options_.topics, [this](Assignment const& change) { return reassign(change); });
     while (!stop_.stop_requested()) {
+      health_.turned();
       take();
       place();
       settle(is_full() ? full_wait : milliseconds{0});
       start_when_due();
+      look_at_database();
       metrics_.lag_records({}).Set(static_cast<double>(consumer_.lag_records()));
     }
     finish();
@@ -105,7 +113,23 @@ class Store {
       if (!paused_) consumer_.resume(gained);
     } catch (Fault const& fault) {
       consumer_.pause({unplaced_.begin(), unplaced_.end()});
-      hold(fault);
+      database_is_away(fault);
+    }
+  }
+
+  // While nothing is to be written nobody else would see that it is away.
+  void look_at_database() {
+    auto const now = clock_.steady();
+    if (writing_busy_ || !filling_->empty() || !unplaced_.empty() || now < std::max(place_again_, database_at_ + look_every))
+      return;
+    auto assigned = consumer_.assigned();
+    if (assigned.empty()) return;
+    try {
+      assigned.resize(1);
+      sink_.committed(assigned);
+      database_is_back();
+    } catch (Fault const& fault) {
+      database_is_away(fault);
     }
   }
 
@@ -125,7 +149,7 @@ class Store {
     } catch (Fault const& fault) {
       sink_started_ = false;
       result_.reset();
-      hold(fault);
+      database_is_away(fault);
     }
   }
 
@@ -165,9 +189,23 @@ class Store {
     auto const now = clock_.now();
     auto& hop = metrics_.hop_seconds({{"from", "received"}, {"to", "stored"}});
     for (auto const received_at : writing_->received_at()) hop.Observe(std::chrono::duration<double>(now - received_at).count());
+    if (auto const transformed_at = writing_->transformed_at(); transformed_at != Time{})
+      metrics_.hop_seconds({{"from", "transformed"}, {"to", "stored"}})
+          .Observe(std::chrono::duration<double>(now - transformed_at).count());
     metrics_.batch_seconds({}).Observe(std::chrono::duration<double>(clock_.steady() - writing_since_).count());
     database_is_back();
     forget_writing();
+  }
+
+  // What alerts look at is there before it happens.
+  void show_all_series() {
+    for (auto const& topic : options_.topics) {
+      metrics_.received({{"topic", topic}});
+      metrics_.written({{"topic", topic}});
+      metrics_.duplicate({{"topic", topic}});
+      for (auto const reason : reason::all) metrics_.dead({{"topic", topic}, {"reason", std::string{reason}}});
+    }
+    for (auto const* reason : {"database", "broker", "fenced"}) metrics_.retried({{"reason", reason}});
   }
 
   bool flush_letters() {
@@ -175,9 +213,12 @@ class Store {
     try {
       dead_letters_.flush(options_.letters_flush_max);
       letters_pending_ = false;
+      health_.good("output", "all dead letters are acknowledged");
       return true;
     } catch (Fault const& fault) {
-      hold(fault);
+      health_.bad("output",
+                  "the broker does not take dead letters, and no batch is written before: " + std::string{fault.what()});
+      hold(fault, "broker");
       return false;
     }
   }
@@ -195,12 +236,17 @@ class Store {
     metrics_.dead({{"topic", std::string{topic}}, {"reason", std::string{why.reason}}}).Increment();
   }
 
-  // The database is away: nothing is lost, nothing is taken beyond one full batch, the place in the group is kept.
-  void hold(Fault const& fault) {
+  // Nothing is lost, nothing is taken beyond one full batch, the place in the group is kept.
+  void database_is_away(Fault const& fault) {
+    health_.bad("database", "nothing is written until it is back, and nothing is lost: " + std::string{fault.what()});
+    hold(fault, "database");
+  }
+
+  void hold(Fault const& fault, char const* who) {
     if (fault.kind() != Fault::Kind::transient) throw fault;
     auto const wait = backoff_.next();
     write_again_ = place_again_ = clock_.steady() + wait;
-    metrics_.retried({{"reason", "database"}}).Increment();
+    metrics_.retried({{"reason", who}}).Increment();
     if (!holding_)
       log::warning("holding: nothing is taken beyond this batch until it can be written; trying again",
                    {{"error", fault.what()}});
@@ -209,6 +255,8 @@ class Store {
 
   void database_is_back() {
     if (holding_) log::info("writing again");
+    health_.good("database");
+    database_at_ = clock_.steady();
     holding_ = false;
     backoff_.reset();
   }
@@ -284,6 +332,7 @@ class Store {
   Clock& clock_;
   StoreOptions const& options_;
   Metrics& metrics_;
+  Health& health_;
   std::stop_token const& stop_;
 
   std::array<StoreBatch, 2> batches_;
@@ -294,7 +343,7 @@ class Store {
   std::set<TopicPartition> unplaced_;  // Assigned, but the table was not asked yet.
   std::optional<WriteResult> result_;  // Of the batch being written; kept while its letters and its commit are due.
   std::optional<SteadyTime> full_since_;
-  SteadyTime filling_since_{}, writing_since_{}, write_again_{}, place_again_{};
+  SteadyTime filling_since_{}, writing_since_{}, write_again_{}, place_again_{}, database_at_{};
   Backoff backoff_{backoff_first, backoff_most};
   bool writing_busy_ = false, sink_started_ = false, paused_ = false, holding_ = false, letters_pending_ = false,
        letters_lost_ = false;
@@ -305,8 +354,8 @@ class Store {
 }  // namespace
 
 void run_store(Consumer& consumer, Sink& sink, Producer& dead_letters, Clock& clock, StoreOptions const& options,
-               Metrics& metrics, std::stop_token const& stop) {
-  Store{consumer, sink, dead_letters, clock, options, metrics, stop}.run();
+               Metrics& metrics, Health& health, std::stop_token const& stop) {
+  Store{consumer, sink, dead_letters, clock, options, metrics, health, stop}.run();
 }
 
 }  // namespace penstock

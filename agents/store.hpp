@@ -3,6 +3,7 @@
 #pragma once
 
 #include "streaming/consumer.hpp"
+#include "streaming/health.hpp"
 #include "streaming/metrics.hpp"
 #include "streaming/producer.hpp"
 #include "streaming/sink.hpp"
@@ -22,7 +23,8 @@ struct StoreOptions {
   std::chrono::milliseconds letters_flush_max{1'000};  ///< one wait for dead letters to be acknowledged; it is repeated
 };
 
+/// `health` gets the checks "database" and "output".
 void run_store(Consumer& consumer, Sink& sink, Producer& dead_letters, Clock& clock, StoreOptions const& options,
-               Metrics& metrics, std::stop_token const& stop);
+               Metrics& metrics, Health& health, std::stop_token const& stop);
 
 }  // namespace penstock

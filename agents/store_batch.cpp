@@ -42,6 +42,7 @@ std::expected<void, Reject> StoreBatch::add(Delivery& delivery) {
   bool const replayed = !delivery.header("attempt").empty();
   table.backfill.push_back(replayed || delivery.header("origin") == to_text(Origin::backfill));
   received_at_.push_back(common_of(*record).received_at);
+  transformed_at_ = delivery.timestamp;
   deliveries_.push_back(std::move(delivery));
   return {};
 }

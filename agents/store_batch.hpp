@@ -22,6 +22,8 @@ class StoreBatch {
   Delivery const& delivery(std::size_t index) const { return deliveries_[index]; }
   /// When the publisher saw each record that became a row.
   std::vector<Time> const& received_at() const { return received_at_; }
+  /// When the record that was added last was put into the log.
+  Time transformed_at() const { return transformed_at_; }
 
   /// Nothing is added any more. `stored`: what the table must hold before this batch is written (fencing);
   /// partitions without an entry must have none.
@@ -41,6 +43,7 @@ class StoreBatch {
 
   std::vector<Delivery> deliveries_;
   std::vector<Time> received_at_;
+  Time transformed_at_{};
   std::vector<Progress> progress_;
   std::size_t current_ = 0;  // Deliveries come in runs of one partition.
   WriteBatch write_;

@@ -47,6 +47,7 @@ Subscription subscription_of(Provider const& provider, Config const& config) {
                             .channels = config.list(key("channels")),
                             .intervals = config.list(key("intervals")),
                             .poll_interval = config.milliseconds(key("poll_interval_ms")),
+                            .silence_max = config.milliseconds(key("silence_ms_max")),
                             .http_url = without_slash(config.text(key("http_url"))),
                             .websocket_url = without_slash(config.text(key("websocket_url"))),
                             .api_key = config.text(key("api_key"))};

@@ -4,6 +4,7 @@
 #include "agents/raw_record.hpp"
 #include "agents/transform/pipeline.hpp"
 #include "agents/transform_output.hpp"
+#include "schemas/reasons.hpp"
 #include "streaming/backoff.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/log.hpp"
@@ -64,27 +65,32 @@ struct Share {
 class Transform {
  public:
   Transform(Consumer& consumer, Exchange& exchange, Consumer& known, Clock& clock, TransformOptions const& options,
-            Metrics& metrics, std::stop_token const& stop)
+            Metrics& metrics, Health& health, std::stop_token const& stop)
       : consumer_{consumer},
         exchange_{exchange},
         clock_{clock},
         options_{options},
         metrics_{metrics},
+        health_{health},
         stop_{stop},
         knowledge_{known, clock},
-        output_{exchange, clock} {}
+        output_{exchange, clock} {
+    show_all_series();
+  }
 
   void run() {
     knowledge_.read(stop_);
     consumer_.subscribe(topics(), [this](Assignment const& change) { return reassign(change); });
     stepped_ = clock_.steady();
     while (!stop_.stop_requested()) {
+      health_.turned();
       try {
         knowledge_.follow();
         take();
         look_again();
         let_time_pass();
         if (settle(milliseconds{0}) && interval_is_over()) commit();
+        tell();
       } catch (Fault const& fault) {
         start_over(fault);
       }
@@ -224,10 +230,19 @@ class Transform {
     if (!exchange_.settled(wait)) return false;
     for (auto& [partition, share] : shares_) publish_counts(share, std::exchange(share.closing, {}));
     metrics_.batch_seconds({}).Observe(std::chrono::duration<double>(clock_.steady() - *closing_since_).count());
-    metrics_.lag_records({}).Set(static_cast<double>(consumer_.lag_records()));
     closing_since_.reset();
     backoff_.reset();
+    commits_fail_ = false;
     return true;
+  }
+
+  // Each second, and also while nothing is committed.
+  void tell() {
+    auto const now = clock_.steady();
+    if (now < tell_at_) return;
+    tell_at_ = now + std::chrono::seconds{1};
+    metrics_.lag_records({}).Set(static_cast<double>(consumer_.lag_records()));
+    if (!commits_fail_) health_.good("output", "what is transformed is committed");
   }
 
   static void close_account(Share& share) {
@@ -261,6 +276,23 @@ class Transform {
     };
     hop("event", "received", counts.last_received - counts.last_event);
     hop("received", "transformed", clock_.now() - counts.last_received);
+    if (counts.last_published == Time{}) return;
+    hop("received", "published", counts.last_published - counts.last_received);
+    hop("published", "transformed", clock_.now() - counts.last_published);
+  }
+
+  // What alerts look at is there before it happens.
+  void show_all_series() {
+    for (auto const* each : options_.providers) {
+      std::string const provider{each->name()}, topic = "raw." + provider;
+      metrics_.received({{"provider", provider}, {"topic", topic}});
+      metrics_.ignored({{"provider", provider}, {"topic", topic}});
+      for (auto const reason : reason::all)
+        metrics_.dead({{"provider", provider}, {"topic", topic}, {"reason", std::string{reason}}});
+      for (auto const cause : {GapCause::sequence, GapCause::reconnect, GapCause::late_join})
+        metrics_.gaps({{"provider", provider}, {"cause", std::string{to_text(cause)}}});
+    }
+    metrics_.retried({{"reason", "broker"}});
   }
 
   // ---- Symbols.
@@ -381,8 +413,11 @@ class Transform {
     if (fault.kind() != Fault::Kind::transient) throw fault;
     give_up_interval();
     log::warning("starting over from the committed offsets", {{"error", fault.what()}});
+    commits_fail_ = true;
+    health_.bad("output", "what is transformed cannot be committed; it is done again until it can: " + std::string{fault.what()});
     metrics_.retried({{"reason", "broker"}}).Increment();
     do {
+      health_.turned();
       clock_.sleep(backoff_.next(), stop_);
       try {
         exchange_.abort();
@@ -430,6 +465,7 @@ class Transform {
   Clock& clock_;
   TransformOptions const& options_;
   Metrics& metrics_;
+  Health& health_;
   std::stop_token const& stop_;
 
   // Changes in the loop.
@@ -444,7 +480,8 @@ class Transform {
   std::optional<SteadyTime> interval_since_;  ///< something is to be committed since then
   std::optional<SteadyTime> closing_since_;   ///< the same, of the interval whose commit is under way
   std::size_t frames_ = 0;                    ///< of the interval
-  SteadyTime stepped_{};
+  SteadyTime stepped_{}, tell_at_{};
+  bool commits_fail_ = false;  ///< since the last that did not
   std::optional<Fault> failed_handover_;
   Backoff backoff_{backoff_first, backoff_most};
 };
@@ -454,8 +491,8 @@ class Transform {
 std::vector<Topic> knowledge_topics() { return {"md." + std::string{Instrument::kind}, "md." + std::string{Gap::kind}}; }
 
 void run_transform(Consumer& consumer, Exchange& exchange, Consumer& known, Clock& clock, TransformOptions const& options,
-                   Metrics& metrics, std::stop_token const& stop) {
-  Transform{consumer, exchange, known, clock, options, metrics, stop}.run();
+                   Metrics& metrics, Health& health, std::stop_token const& stop) {
+  Transform{consumer, exchange, known, clock, options, metrics, health, stop}.run();
 }
 
 }  // namespace penstock

@@ -5,6 +5,7 @@
 #include "agents/ledger.hpp"
 #include "agents/provider.hpp"
 #include "streaming/consumer.hpp"
+#include "streaming/health.hpp"
 #include "streaming/metrics.hpp"
 #include "streaming/producer.hpp"
 
@@ -32,6 +33,6 @@ struct TransformOptions {
 
 /// `known`: follows knowledge_topics() from their beginning, without a group.
 void run_transform(Consumer& consumer, Exchange& exchange, Consumer& known, Clock& clock, TransformOptions const& options,
-                   Metrics& metrics, std::stop_token const& stop);
+                   Metrics& metrics, Health& health, std::stop_token const& stop);
 
 }  // namespace penstock

@@ -17,6 +17,7 @@ void Output::write(MarketRecord const& record, Origin origin) {
   auto const& common = common_of(record);
   counts_->last_event = common.time;
   counts_->last_received = common.received_at;
+  if (delivery_ != nullptr) counts_->last_published = delivery_->timestamp;
   ++counts_->written[record.index()];
   produce(record, origin);
 }

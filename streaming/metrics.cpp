@@ -1,5 +1,7 @@
 #include "streaming/metrics.hpp"
 
+#include "streaming/metric_families.hpp"
+
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
@@ -10,6 +12,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <ctime>
 #include <fstream>
 #include <stdexcept>
 
@@ -22,14 +25,10 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 
-constexpr std::array<std::string_view, 6> label_names{"provider", "topic", "reason", "cause", "from", "to"};
-
 // A symbol as a label would be a time series per symbol: hundreds of thousands.
 void check(Metrics::Labels const& labels) {
   for (auto const& [name, value] : labels)
-    if (std::ranges::find(label_names, name) == label_names.end())
-      throw std::invalid_argument{"metrics have no label " + name +
-                                  "; they have agent, provider, topic, reason, cause, from, to"};
+    if (!std::ranges::contains(metric_labels(), name)) throw std::invalid_argument{"metrics have no label " + name};
 }
 
 template <class Measured, class... Bounds>
@@ -38,17 +37,9 @@ Measured& add(prometheus::Family<Measured>& family, Metrics::Labels const& label
   return family.Add(labels, bounds...);
 }
 
-Histogram::BucketBoundaries const& batch_bounds() {
-  static Histogram::BucketBoundaries const bounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
-  return bounds;
-}
-
-// Two machines' clocks differ, so a hop may be negative.
-Histogram::BucketBoundaries const& hop_bounds() {
-  static Histogram::BucketBoundaries const bounds{-60,  -10,  -1,   -0.1, -0.01, 0,   0.001, 0.0025, 0.005,
-                                                  0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15,  0.2,    0.25,
-                                                  0.5,  1,    2.5,  5,    10,    60,  600,   3600,   86400};
-  return bounds;
+Histogram& add_histogram(prometheus::Family<Histogram>& family, Metrics::Labels const& labels) {
+  auto const bounds = find_metric_family(family.GetName())->bounds;
+  return add(family, labels, Histogram::BucketBoundaries(bounds.begin(), bounds.end()));
 }
 
 std::int64_t resident_bytes() {
@@ -56,6 +47,12 @@ std::int64_t resident_bytes() {
   std::int64_t pages = 0, resident = 0;
   statm >> pages >> resident;
   return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+double cpu_seconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
 void append_text(std::string& out, std::string_view text) {
@@ -127,33 +124,30 @@ struct Metrics::Families {
   std::string agent;
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
 
-  Family<Counter>& counter(char const* name, char const* help) {
-    return prometheus::BuildCounter().Name(name).Help(help).Labels({{"agent", agent}}).Register(*registry);
+  template <class Builder>
+  auto& made(Builder builder, char const* name) {
+    return builder.Name(name).Help(std::string{find_metric_family(name)->help}).Labels({{"agent", agent}}).Register(*registry);
   }
-  Family<Gauge>& gauge(char const* name, char const* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Labels({{"agent", agent}}).Register(*registry);
-  }
-  Family<Histogram>& histogram(char const* name, char const* help) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Labels({{"agent", agent}}).Register(*registry);
-  }
+  Family<Counter>& counter(char const* name) { return made(prometheus::BuildCounter(), name); }
+  Family<Gauge>& gauge(char const* name) { return made(prometheus::BuildGauge(), name); }
+  Family<Histogram>& histogram(char const* name) { return made(prometheus::BuildHistogram(), name); }
 
-  Family<Counter>& received =
-      counter("penstock_received_total", "Records that came in: frames and answers, or records read from a topic");
-  Family<Counter>& written = counter("penstock_written_total", "Records acknowledged by the broker, or rows committed");
-  Family<Counter>& duplicate = counter("penstock_duplicate_total", "Records left out because they were there already");
-  Family<Counter>& ignored = counter("penstock_ignored_total", "Frames that hold no data: acks, heartbeats");
-  Family<Counter>& dead = counter("penstock_dead_total", "Records sent to a dead-letter topic");
-  Family<Counter>& retried = counter("penstock_retried_total", "Attempts that failed and were, or will be, made again");
-  Family<Counter>& gaps = counter("penstock_gaps_total", "Holes found in what providers sent");
-  Family<Gauge>& lag_records = gauge("penstock_lag_records", "Records in the log that are not yet read");
-  Family<Gauge>& stale_streams = gauge("penstock_stale_streams", "Streams that are quiet for longer than they should be");
-  Family<Gauge>& budget_remaining =
-      gauge("penstock_budget_remaining", "What is left of the provider's budget in the running window");
-  Family<Gauge>& spool_records = gauge("penstock_spool_records", "Records on disk that wait for the broker");
-  Family<Gauge>& spool_bytes = gauge("penstock_spool_bytes", "Bytes on disk of the records that wait for the broker");
-  Family<Histogram>& batch_seconds = histogram("penstock_batch_seconds", "How long one batch took to become durable");
-  Family<Histogram>& hop_seconds =
-      histogram("penstock_hop_seconds", "From one station to another: event, received, published, transformed, stored");
+  Family<Counter>& received = counter("penstock_received_total");
+  Family<Counter>& written = counter("penstock_written_total");
+  Family<Counter>& duplicate = counter("penstock_duplicate_total");
+  Family<Counter>& ignored = counter("penstock_ignored_total");
+  Family<Counter>& dead = counter("penstock_dead_total");
+  Family<Counter>& retried = counter("penstock_retried_total");
+  Family<Counter>& gaps = counter("penstock_gaps_total");
+  Family<Counter>& reconnects = counter("penstock_reconnects_total");
+  Family<Gauge>& lag_records = gauge("penstock_lag_records");
+  Family<Gauge>& stale_streams = gauge("penstock_stale_streams");
+  Family<Gauge>& last_event_age = gauge("penstock_last_event_age_seconds");
+  Family<Gauge>& budget_remaining = gauge("penstock_budget_remaining");
+  Family<Gauge>& spool_records = gauge("penstock_spool_records");
+  Family<Gauge>& spool_bytes = gauge("penstock_spool_bytes");
+  Family<Histogram>& batch_seconds = histogram("penstock_batch_seconds");
+  Family<Histogram>& hop_seconds = histogram("penstock_hop_seconds");
 };
 
 Metrics::Metrics(std::string_view agent) : families_{std::make_unique<Families>(agent)} {}
@@ -166,22 +160,36 @@ Counter& Metrics::ignored(Labels const& labels) { return add(families_->ignored,
 Counter& Metrics::dead(Labels const& labels) { return add(families_->dead, labels); }
 Counter& Metrics::retried(Labels const& labels) { return add(families_->retried, labels); }
 Counter& Metrics::gaps(Labels const& labels) { return add(families_->gaps, labels); }
+Counter& Metrics::reconnects(Labels const& labels) { return add(families_->reconnects, labels); }
 Gauge& Metrics::lag_records(Labels const& labels) { return add(families_->lag_records, labels); }
 Gauge& Metrics::stale_streams(Labels const& labels) { return add(families_->stale_streams, labels); }
+Gauge& Metrics::last_event_age(Labels const& labels) { return add(families_->last_event_age, labels); }
 Gauge& Metrics::budget_remaining(Labels const& labels) { return add(families_->budget_remaining, labels); }
 Gauge& Metrics::spool_records(Labels const& labels) { return add(families_->spool_records, labels); }
 Gauge& Metrics::spool_bytes(Labels const& labels) { return add(families_->spool_bytes, labels); }
-Histogram& Metrics::batch_seconds(Labels const& labels) { return add(families_->batch_seconds, labels, batch_bounds()); }
-Histogram& Metrics::hop_seconds(Labels const& labels) { return add(families_->hop_seconds, labels, hop_bounds()); }
+Histogram& Metrics::batch_seconds(Labels const& labels) { return add_histogram(families_->batch_seconds, labels); }
+Histogram& Metrics::hop_seconds(Labels const& labels) { return add_histogram(families_->hop_seconds, labels); }
 
 std::shared_ptr<prometheus::Registry> Metrics::registry() const { return families_->registry; }
 
-std::string Metrics::status_line() const {
+std::optional<double> Metrics::sum(std::string_view family) const {
+  std::optional<double> sum;
+  for (auto const& each : families_->registry->Collect())
+    if (each.name == family)
+      for (auto const& metric : each.metric) sum = sum.value_or(0) + metric.counter.value + metric.gauge.value;
+  return sum;
+}
+
+std::string Metrics::status_line(std::string_view more) const {
   std::string out = "{\"agent\":";
   append_text(out, families_->agent);
   out += ",\"pid\":" + std::to_string(::getpid());
   out += ",\"rss_bytes\":" + std::to_string(resident_bytes());
-  out += ",\"metrics\":[";
+  out += ",\"cpu_seconds\":";
+  append_number(out, cpu_seconds());
+  out += ',';
+  out += more;
+  out += "\"metrics\":[";
   for (auto const& family : families_->registry->Collect())
     for (auto const& metric : family.metric) {
       if (out.back() != '[') out += ',';

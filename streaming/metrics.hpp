@@ -1,10 +1,11 @@
-/// The counters of design: fixed names, labels agent, provider, topic, reason; never a symbol. Any thread.
-/// prometheus-cpp underneath, so that an HTTP exposer can be put on the same registry.
+/// What one agent counts: the names and labels of streaming/metric_families.hpp, never a symbol. Any thread.
+/// prometheus-cpp underneath.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,8 +33,10 @@ class Metrics {
   prometheus::Counter& dead(Labels const& labels);             ///< penstock_dead_total, label reason
   prometheus::Counter& retried(Labels const& labels);          ///< penstock_retried_total, label reason
   prometheus::Counter& gaps(Labels const& labels);             ///< penstock_gaps_total, label cause
+  prometheus::Counter& reconnects(Labels const& labels);       ///< penstock_reconnects_total
   prometheus::Gauge& lag_records(Labels const& labels);        ///< penstock_lag_records
   prometheus::Gauge& stale_streams(Labels const& labels);      ///< penstock_stale_streams
+  prometheus::Gauge& last_event_age(Labels const& labels);     ///< penstock_last_event_age_seconds, label channel
   prometheus::Gauge& budget_remaining(Labels const& labels);   ///< penstock_budget_remaining
   prometheus::Gauge& spool_records(Labels const& labels);      ///< penstock_spool_records
   prometheus::Gauge& spool_bytes(Labels const& labels);        ///< penstock_spool_bytes
@@ -42,9 +45,14 @@ class Metrics {
 
   std::shared_ptr<prometheus::Registry> registry() const;
 
-  /// One JSON line for whoever started this process:
-  /// {"agent":…,"pid":…,"rss_bytes":…,"metrics":[{"name":…,"labels":{…},"value":…},…]}
-  std::string status_line() const;
+  /// Over all series of a family of counters or gauges; nothing where it has none.
+  std::optional<double> sum(std::string_view family) const;
+
+  /// One JSON line for whoever started this process, and what /metrics is made of:
+  /// {"agent":…,"pid":…,"rss_bytes":…,"cpu_seconds":…,<more>"metrics":[{"name":…,"labels":{…},"value":…},…]}. Histograms have
+  /// "value" (their sum), "count" and "buckets": [[upper bound, or null for infinity; own count],…] without the empty ones.
+  /// `more`: further members, each with its comma.
+  std::string status_line(std::string_view more = {}) const;
 
  private:
   struct Families;

@@ -56,6 +56,7 @@ class Spool {
   std::size_t records() const { return unread_ + given_; }  ///< not forgotten
   std::uint64_t bytes() const { return bytes_; }            ///< of its files
   std::size_t damaged_total() const { return damaged_; }    ///< could not be read, since open()
+  std::uint64_t bytes_max() const { return options_.bytes_max; }
   std::filesystem::path const& folder() const { return options_.folder; }
 
  private:

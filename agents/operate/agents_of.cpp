@@ -30,7 +30,7 @@ std::string section_of(std::string_view key) { return std::string{key.substr(0, 
 
 // What only matters when topics are made, or what `up` decides itself.
 bool is_ups_own(Setting const& setting) {
-  static std::set<std::string> const own{"kafka.partitions", "kafka.replication", "kafka.wait_ms_max", "status.fd",
+  static std::set<std::string> const own{"kafka.partitions", "kafka.replication", "kafka.wait_ms_max", "http.listen", "status.fd",
                                          "status.instance"};
   return setting.only_up || own.contains(setting.key);
 }
@@ -73,6 +73,7 @@ Shared shared_by_all(Config const& config, UpOptions const& options) {
     shared.words.insert(shared.words.end(), {"--kafka-brokers", options.embedded_brokers, "--kafka-transactions=false",
                                              "--kafka-pace-bytes-max=" + std::string{embedded_pace_bytes_max}});
   shared.words.push_back("--status-fd=" + std::to_string(ChildProcess::status_descriptor));
+  shared.words.emplace_back("--http-listen=off");      // Theirs are among this one's pages.
   shared.words.emplace_back("--kafka-wait-ms-max=0");  // An outage is no crash loop.
   for (auto const& [key, text] : config.flags()) shared.variables[variable_name(key)] = text;
   if (!options.embedded_group.empty()) shared.variables[variable_name("store.group")] = options.embedded_group;

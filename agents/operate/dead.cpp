@@ -1,12 +1,12 @@
 /// penstock dead ls|show|replay|drop|retry: what failed, and what is done with it.
 #include "agents/connections.hpp"
 #include "agents/dead_letters.hpp"
+#include "agents/health/reporting.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/dead_show.hpp"
 #include "agents/operate/print_table.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/operate/record_text.hpp"
-#include "agents/status.hpp"
 #include "schemas/reasons.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"
@@ -302,8 +302,9 @@ int retry(Invocation const& invocation, kafka::Connection const& connection) {
       .instance = agent_instance("dead-retry"),
       .pacing = pacing_of(config, dead_letter_topics(connection))};
   Metrics metrics{"dead"};
-  StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
-  run_dead_retry(connection, options, system_clock(), metrics, invocation.stop);
+  Health health;
+  Reporting const reporting{config, connection, metrics, health};
+  run_dead_retry(connection, options, system_clock(), metrics, health, invocation.stop);
   return stopped_as_asked;
 }
 
@@ -331,7 +332,7 @@ Command const dead_command{
     .arguments = "ls|show|replay|drop|retry [TOPIC [PARTITION@OFFSET]]",
     .arguments_least = 1,
     .arguments_most = 3,
-    .sections = {"dead", "kafka", "status"},
+    .sections = {"dead", "kafka", "http", "health", "status"},
     .flags =
         {{.name = "reason",
           .argument = "WORD",

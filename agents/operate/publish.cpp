@@ -2,10 +2,10 @@
 #include "agents/publish.hpp"
 
 #include "agents/connections.hpp"
+#include "agents/health/reporting.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/spool_folder.hpp"
-#include "agents/status.hpp"
 #include "agents/subscription.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/kafka.hpp"
@@ -73,14 +73,15 @@ int run(Invocation const& invocation) {
   }
 
   Metrics metrics{"publish"};
-  StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
+  Health health;
+  Reporting const reporting{config, kafka, metrics, health};
   if (!spool && !wait_for_broker(kafka, invocation.stop, config.milliseconds("kafka.wait_ms_max"))) return stopped_as_asked;
   auto const client = http::make_client(config.text(publish_key(provider, "ca_file")));
   auto const producer = kafka::make_producer(kafka, producing);
   Follower gaps{kafka};
   run_publish(
       provider, subscription, options, *client, *producer, spool.get(), [&] { return gaps.get(); }, system_clock(), metrics,
-      invocation.stop);
+      health, invocation.stop);
   return stopped_as_asked;
 }
 
@@ -92,7 +93,7 @@ Command const publish_command{
     .arguments = "PROVIDER",
     .arguments_least = 1,
     .arguments_most = 1,
-    .sections = {"publish.*", "kafka", "spool", "status"},
+    .sections = {"publish.*", "kafka", "spool", "http", "health", "status"},
     .flags = {},
     .example = "penstock publish binance --symbols BTC/USDT,ETH/USDT --channels trade,depth   trades and books of two symbols",
     .run = run,

@@ -67,8 +67,8 @@ std::chrono::microseconds duration_of(std::string const& flag, std::string const
 }
 
 Faults faults_of(Invocation const& invocation) {
-  static std::vector<std::string> const names{"drop",  "malformed", "duplicate", "reorder", "disconnect",
-                                              "close", "shutdown",  "throttle",  "error",   "delay"};
+  static std::vector<std::string> const names{"drop",     "malformed", "duplicate", "reorder", "disconnect", "close",
+                                              "shutdown", "silence",   "throttle",  "error",   "delay"};
   Faults faults;
   for (auto const& word : split(invocation.flag("fault"), '\n')) {
     auto const equals = word.find('=');
@@ -94,6 +94,8 @@ Faults faults_of(Invocation const& invocation) {
       faults.close = milliseconds(1s);
     else if (name == "shutdown")
       faults.shutdown = milliseconds(1s);
+    else if (name == "silence")
+      faults.silence = milliseconds(1s);
     else if (name == "delay")
       faults.delay = milliseconds(1ms);
     else if (name == "throttle")
@@ -103,7 +105,8 @@ Faults faults_of(Invocation const& invocation) {
     else {
       auto const near = nearest(name, names);
       wrong("fault", word,
-            "one of drop, malformed, duplicate, reorder, disconnect, close, shutdown, throttle, error, delay, as NAME=VALUE" +
+            "one of drop, malformed, duplicate, reorder, disconnect, close, shutdown, silence, throttle, error, delay, as "
+            "NAME=VALUE" +
                 (near.empty() ? "" : "; did you mean " + near + "?"));
     }
   }
@@ -319,7 +322,7 @@ Command const simulate_command{
                "record only if it was sent whole as well; "
                "duplicate=PART is sent twice, reorder=PART is overtaken by frames of other streams: the truth is the same; "
                "disconnect=TIME after it opened the socket is cut without a close frame, close=TIME closed in good form, "
-               "shutdown=TIME announced, then closed: "
+               "shutdown=TIME announced, then closed, silence=TIME left open without another data frame: "
                "what was sent before arrives and is in the truth, what happens until the client is back is not sent, so is in "
                "the truth only when fetched; "
                "throttle=N each N-th request gets 429, error=N gets 500: no line; delay=TIME answers and frames come that late: "

@@ -1,12 +1,12 @@
 #include "agents/store.hpp"
 
 #include "agents/connections.hpp"
+#include "agents/health/reporting.hpp"
 #include "agents/instance_name.hpp"
 #include "agents/keep_running.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/retention.hpp"
-#include "agents/status.hpp"
 #include "schemas/kinds.hpp"
 #include "schemas/table_shapes.hpp"
 #include "streaming/fault.hpp"
@@ -50,7 +50,8 @@ int run(Invocation const& invocation) {
   for (auto const& kind : kinds) options.topics.push_back("md." + kind);
 
   Metrics metrics{"store"};
-  StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
+  Health health;
+  Reporting const reporting{config, kafka, metrics, health};
   if (!wait_for_broker(kafka, invocation.stop, config.milliseconds("kafka.wait_ms_max"))) return stopped_as_asked;
   look_at_database(config, invocation.stop);
   Retention const retention{database_of(config), retention_of(config, kinds)};
@@ -60,7 +61,7 @@ int run(Invocation const& invocation) {
     auto const dead_letters = kafka::make_producer(kafka, {});
     postgres::PostgresSink sink{
         {.database = database_of(config), .group = group, .instance = instance.text(), .shape_of = table_shape_of}};
-    run_store(*consumer, sink, *dead_letters, system_clock(), options, metrics, invocation.stop);
+    run_store(*consumer, sink, *dead_letters, system_clock(), options, metrics, health, invocation.stop);
   });
   return stopped_as_asked;
 }
@@ -71,7 +72,7 @@ Command const store_command{
     .name = "store",
     .summary = "Write md.<kind> topics to the tables, rows and offsets in one transaction",
     .arguments = "",
-    .sections = {"store", "kafka", "database", "retention", "status"},
+    .sections = {"store", "kafka", "database", "retention", "http", "health", "status"},
     .flags = {},
     .example = "penstock store --kinds trades,candles --batch-age-ms-max 200   writes two kinds, in batches of up to 200 ms",
     .run = run,

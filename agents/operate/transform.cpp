@@ -1,11 +1,11 @@
 #include "agents/transform.hpp"
 
 #include "agents/connections.hpp"
+#include "agents/health/reporting.hpp"
 #include "agents/instance_name.hpp"
 #include "agents/keep_running.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
-#include "agents/status.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/kafka.hpp"
 
@@ -52,7 +52,8 @@ int run(Invocation const& invocation) {
                                  .catalogue_wait = config.milliseconds("transform.catalogue_wait_ms_max")};
 
   Metrics metrics{"transform"};
-  StatusWriter const status{metrics, static_cast<int>(config.integer("status.fd"))};
+  Health health;
+  Reporting const reporting{config, kafka, metrics, health};
   if (!wait_for_broker(kafka, invocation.stop, config.milliseconds("kafka.wait_ms_max"))) return stopped_as_asked;
   keep_running(invocation.stop, [&] {
     auto const known = kafka::make_follower(kafka, knowledge_topics(), {});
@@ -65,7 +66,7 @@ int run(Invocation const& invocation) {
                                                        .instance = instance.text(),
                                                        .session_timeout = config.milliseconds("kafka.session_timeout_ms"),
                                                        .queue_bytes_max = 4 << 20});
-    run_transform(*consumer, *exchange, *known, system_clock(), options, metrics, invocation.stop);
+    run_transform(*consumer, *exchange, *known, system_clock(), options, metrics, health, invocation.stop);
   });
   return stopped_as_asked;
 }
@@ -76,7 +77,7 @@ Command const transform_command{
     .name = "transform",
     .summary = "Read raw.<provider>, write md.<kind>: decode, validate, remove duplicates, find holes",
     .arguments = "",
-    .sections = {"transform", "kafka", "store", "status"},
+    .sections = {"transform", "kafka", "store", "http", "health", "status"},
     .flags = {},
     .example =
         "penstock transform --providers binance --hold-ms-max 2000   one provider; book updates wait 2 s for their snapshot",

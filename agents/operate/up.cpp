@@ -1,5 +1,7 @@
 /// penstock up: all agents of penstock.toml as child processes; with --embedded also the broker, in this process.
 #include "agents/connections.hpp"
+#include "agents/health/overview.hpp"
+#include "agents/health/reporting.hpp"
 #include "agents/operate/agents_of.hpp"
 #include "agents/operate/check.hpp"
 #include "agents/operate/commands.hpp"
@@ -108,6 +110,20 @@ std::vector<AgentReport> reports_of(Supervisor const& supervisor) {
   return out;
 }
 
+std::vector<AgentView> views_of(Supervisor const& supervisor) {
+  std::vector<AgentView> out;
+  for (auto const& child : supervisor.children())
+    out.push_back({.name = child.spec->name,
+                   .kind = child.spec->kind,
+                   .state = std::string{to_text(child.state)},
+                   .why = child.reason,
+                   .pid = child.pid,
+                   .restarts = child.restarts,
+                   .status = child.status,
+                   .status_at = child.status_at});
+  return out;
+}
+
 /// Readers see the old file or the new one, never half of one.
 void replace_file(std::string const& path, std::string const& text) {
   auto const fresh = path + ".new";
@@ -209,6 +225,7 @@ class Up {
     take(loaded(config_));
     check_all(config_, options_);  // A wrong configuration is found before anything is made.
     listen();
+    pages_ = penstock::serve(config_, overview_.pages());
     if (!prepare()) return stopped_as_asked;
     auto const agents = agents_of(config_, options_);
     warn_of_idle(config_, agents);
@@ -262,7 +279,10 @@ class Up {
     phase_ = "waiting for " + what;
     notify_.status(phase_);
     auto made = std::async(std::launch::async, there);
-    while (made.wait_for(turn) != std::future_status::ready) serve();
+    while (made.wait_for(turn) != std::future_status::ready) {
+      serve();
+      overview_.update({}, phase_);
+    }
     return made.get();
   }
 
@@ -285,6 +305,15 @@ class Up {
       report(now);
       if (ending_.idle && (progress_.idle_for(*ending_.idle, now) || any_failed(supervisor_))) return;
     }
+  }
+
+  /// With every turn.
+  void turned() {
+    auto const now = Steady::now();
+    notify_.alive(now);
+    if (now < show_at_) return;
+    show_at_ = now + seconds{1};
+    overview_.update(views_of(supervisor_), phase_ == "running" ? "" : phase_);
   }
 
   void report(Steady::time_point now) {
@@ -374,7 +403,7 @@ class Up {
   void note_own_changes(Config const& fresh) {
     log::start("up", fresh.text("log.level"), fresh.text("log.format"));
     for (auto const& setting : all_settings())
-      if (setting.key.starts_with("up.") && fresh.text(setting.key) != config_.text(setting.key))
+      if ((setting.key.starts_with("up.") || setting.key == "http.listen") && fresh.text(setting.key) != config_.text(setting.key))
         log::warning("this takes effect when penstock up is started again", {{"setting", setting.key}});
   }
 
@@ -402,6 +431,7 @@ class Up {
     bool const undone = (ending_.after || ending_.idle) && !invocation_.stop.stop_requested() && any_failed(supervisor_);
     terminal_.clear();
     notify_.stopping();
+    phase_ = "stopping";
     log::info("stopping: publishers first, then the transformer when it has read all, then the store");
     supervisor_.stop_all([&](int rank, Steady::time_point since) { return caught_up(supervisor_, rank, since); });
     auto const reports = reports_of(supervisor_);
@@ -430,7 +460,7 @@ class Up {
                   log::error(child.name + " failed: it " + why,
                              {{"next", "mend it, then: penstock ctl start " + child.name + ", or penstock ctl reload"}});
                 },
-            .on_turn = [this] { notify_.alive(Steady::now()); }};
+            .on_turn = [this] { turned(); }};
   }
 
   Invocation const& invocation_;
@@ -444,6 +474,9 @@ class Up {
   std::optional<FileWatch> watch_;
   std::optional<LocalServer> control_;
   std::optional<EmbeddedGround> ground_;
+  Overview overview_;
+  std::unique_ptr<http::Server> pages_;
+  Steady::time_point show_at_{};
   Terminal terminal_;
   Progress progress_{Steady::now()};
   Supervisor supervisor_{{}, supervising()};
@@ -460,7 +493,7 @@ int run(Invocation const& invocation) { return Up{invocation}.run(); }
 Command const up_command{
     .name = "up",
     .summary = "Start all agents of penstock.toml and keep them running",
-    .sections = {"up", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "retention"},
+    .sections = {"up", "http", "health", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "retention"},
     .flags = {{.name = "embedded",
                .help = "Run a broker in this process, for trying out: in memory, about 5 MB a partition, no transactions; "
                        "applies the database migrations, too"},

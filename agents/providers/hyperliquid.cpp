@@ -273,7 +273,7 @@ Reaction reaction_to(std::string_view frame) {
   if (channel == "pong" || channel == "subscriptionResponse") return {.channel = "control"};
   if (channel == "error") {
     auto const said = find_text(frame, "data", frame.size());
-    if (said.starts_with("Already subscribed")) return {.channel = "control"};
+    if (said.starts_with("Already subscribed") || said.starts_with("Already unsubscribed")) return {.channel = "control"};
     return {.action = Reaction::Action::refused,
             .answer = "Hyperliquid refused a subscription: " + excerpt(said) +
                       "; check the symbols and channels of [publish.hyperliquid]",
@@ -377,8 +377,10 @@ class Hyperliquid final : public Provider {
              .subscribe_pause = subscribe_pause,
              .keep_alive = R"({"method":"ping"})",
              .keep_alive_every = 30s,  // After 60 s without anything to send the server hangs up.
-             .silence_max = 60s});
+             // Books come at least every few seconds; the others only when something happens.
+             .silence_max = contains(subscription.channels, "l2Book") ? 60s : 300s});
       result.back().subscribe.push_back(R"({"method":"subscribe","subscription":{)" + wanted + "}}");
+      result.back().unsubscribe.push_back(R"({"method":"unsubscribe","subscription":{)" + wanted + "}}");
     }
     return result;
   }

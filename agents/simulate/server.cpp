@@ -3,8 +3,8 @@
 #include "streaming/fault.hpp"
 #include "streaming/log.hpp"
 
-// The only file with Beast in it: it takes long to compile. Beast speaks HTTP; websocket frames are written here, many
-// to one send, which is what makes it fast.
+// Beast takes long to compile: it is only here and in streaming/http/server.cpp. It speaks HTTP; websocket frames are
+// written here, many to one send, which is what makes it fast.
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -168,6 +168,7 @@ struct Server::State::Socket : std::enable_shared_from_this<Socket> {
   void disconnect();
   void close_by_fault();
   void shut_down_by_fault();
+  void fall_silent();
   void close(std::uint16_t code, std::string_view reason);
   void end();
 
@@ -187,7 +188,7 @@ struct Server::State::Socket : std::enable_shared_from_this<Socket> {
   asio::steady_timer pump_timer{socket.get_executor()}, ping_timer{socket.get_executor()}, fault_timer{socket.get_executor()},
       linger_timer{socket.get_executor()};
   std::chrono::steady_clock::time_point heard;
-  bool is_writing = false, is_closing = false, is_cut = false, is_at_end = false;
+  bool is_writing = false, is_closing = false, is_cut = false, is_silent = false, is_at_end = false;
 };
 
 void Server::State::listen() {
@@ -338,6 +339,8 @@ void Server::State::Socket::begin_websocket() {
     wait(fault_timer, faults.close, &Socket::close_by_fault);
   else if (faults.shutdown.count() > 0)
     wait(fault_timer, faults.shutdown, &Socket::shut_down_by_fault);
+  else if (faults.silence.count() > 0)
+    wait(fault_timer, faults.silence, &Socket::fall_silent);
   ping();
   if (!take_frames()) return;
   read_frames();
@@ -390,7 +393,7 @@ bool Server::State::Socket::take_frames() {
 void Server::State::Socket::pump() {
   if (is_writing || is_cut) return;
   auto feed = Session::Feed::waiting;
-  if (!is_closing) feed = session->produce(server->now_of_streams(), batch_bytes, *frames);
+  if (!is_closing && !is_silent) feed = session->produce(server->now_of_streams(), batch_bytes, *frames);
   frames->send_late();
   if (frames->size() > 0) return write_frames();
   if (is_closing) return;
@@ -450,6 +453,9 @@ void Server::State::Socket::shut_down_by_fault() {
   pump();
   wait(fault_timer, after_shutdown, &Socket::close_by_fault);
 }
+
+/// It stays open, and answers, but has nothing more to say.
+void Server::State::Socket::fall_silent() { is_silent = true; }
 
 void Server::State::Socket::close(std::uint16_t code, std::string_view reason) {
   if (std::exchange(is_closing, true)) return;

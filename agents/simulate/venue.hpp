@@ -36,7 +36,7 @@ struct Faults {
   double malformed = 0;  ///< part of the data frames that are cut short
   double duplicate = 0;  ///< part of the data frames that are sent twice
   double reorder = 0;    ///< part of the data frames that frames of other streams overtake
-  std::chrono::milliseconds disconnect{}, close{}, shutdown{}, delay{};
+  std::chrono::milliseconds disconnect{}, close{}, shutdown{}, silence{}, delay{};
   int throttle = 0, error = 0;  ///< each how many-th request
 };
 

@@ -290,34 +290,7 @@ std::string differences_in(TopicSpec const& spec, std::map<std::string, std::str
   return text;
 }
 
-/// "host:1/bootstrap: Connect failed: refused (after 0ms in state CONNECT)" -> "Connect failed: refused".
-std::string plain(std::string_view reason) {
-  if (auto const where = reason.find("/bootstrap: "); where != std::string_view::npos) reason.remove_prefix(where + 12);
-  return std::string{reason.substr(0, reason.find(" (after "))};
-}
-
 }  // namespace
-
-void check_reachable(Connection const& connection, std::chrono::milliseconds limit) {
-  Admin admin{connection};
-  rd_kafka_metadata_t const* found = nullptr;
-  auto const until = Clock::now() + limit;
-  while (true) {
-    // In pieces, so that why it does not answer is known at the end.
-    auto const error = rd_kafka_metadata(admin.client.get(), 0, nullptr, &found, 250);
-    rd_kafka_poll(admin.client.get(), 0);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      rd_kafka_metadata_destroy(found);
-      return;
-    }
-    if (admin.trouble.fault) throw Fault{*admin.trouble.fault};
-    if (Clock::now() >= until) break;
-  }
-  auto const why = plain(admin.trouble.last_error);
-  throw Fault{Fault::Kind::fatal, "no Kafka broker answers at " + connection.brokers + (why.empty() ? "" : " (" + why + ")") +
-                                      ": start one, or set kafka.brokers (--kafka-brokers, PENSTOCK_KAFKA_BROKERS); "
-                                      "`penstock up --embedded` needs none"};
-}
 
 std::map<Topic, int> list_topics(Connection const& connection) {
   Admin admin{connection};

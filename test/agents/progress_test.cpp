@@ -1,12 +1,10 @@
 #include "agents/progress.hpp"
 
-#include "agents/status.hpp"
 #include "streaming/metrics.hpp"
 
 #include <doctest/doctest.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
-#include <unistd.h>
 
 #include <array>
 
@@ -136,26 +134,4 @@ TEST_CASE("progress: lag of one status line") {
   CHECK(lag_in(status("store", 0, 5)) == 5);
   CHECK(lag_in(Metrics{"publish"}.status_line()) == -1);
   CHECK(lag_in("") == -1);
-}
-
-TEST_CASE("status: a line comes at once and one at the end, and a reader that went away is no matter") {
-  Metrics metrics{"store"};
-  std::array<int, 2> pipe{};
-  REQUIRE(::pipe(pipe.data()) == 0);
-  {
-    StatusWriter const writer{metrics, pipe[1]};
-  }
-  std::array<char, 65536> text{};
-  auto const count = ::read(pipe[0], text.data(), text.size());
-  std::string_view const lines{text.data(), static_cast<std::size_t>(std::max<ssize_t>(0, count))};
-  CHECK(lines.starts_with("{\"agent\":\"store\""));
-  CHECK(lines.ends_with("]}\n"));
-  ::close(pipe[0]);
-  {
-    StatusWriter const writer{metrics, pipe[1]};
-  }
-  {
-    StatusWriter const writer{metrics, -1};
-  }
-  ::close(pipe[1]);
 }

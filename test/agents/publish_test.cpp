@@ -92,6 +92,7 @@ struct World {
   FakeProvider provider;
   Subscription subscription{.symbols = {"BTC/USDT"}, .channels = {"trade"}};
   Metrics metrics{"publish"};
+  Health health{clock};
   std::stop_source stop;
   std::unique_ptr<Spool> spool;
   PublishOptions options{.publisher = "host/1"};
@@ -104,7 +105,7 @@ struct World {
   void run(Duration time) {
     clock.at(time, [this] { stop.request_stop(); });
     run_publish(
-        provider, subscription, options, client, producer, spool.get(), [this] { return &gaps; }, clock, metrics,
+        provider, subscription, options, client, producer, spool.get(), [this] { return &gaps; }, clock, metrics, health,
         stop.get_token());
   }
   void at(Duration time, std::function<void()> action) { clock.at(time, std::move(action)); }
@@ -118,6 +119,24 @@ struct World {
     std::vector<std::string> values;
     for (auto const& [topic, record] : producer.of("raw.venue")) values.push_back(record.value);
     return values;
+  }
+  double stale() { return metrics.stale_streams({{"provider", "venue"}}).Value(); }
+  Check check(std::string_view name) const {
+    for (auto& each : health.checks())
+      if (each.name == name) return each;
+    return {};
+  }
+  bool is_ready(std::string_view name) const { return check(name).ready; }
+  std::string reason(std::string_view name) const { return check(name).reason; }
+  /// "stale open", "stale filled" …
+  std::vector<std::string> gap_story() const {
+    std::vector<std::string> story;
+    for (auto const& [topic, record] : producer.of("md.gaps")) {
+      auto const parsed = parse_record(Gap::kind, record.value);
+      auto const& gap = std::get<Gap>(*parsed);
+      story.push_back(std::string{to_text(gap.cause)} + ' ' + std::string{to_text(gap.state)});
+    }
+    return story;
   }
   double retried(std::string const& reason) { return metrics.retried({{"provider", "venue"}, {"reason", reason}}).Value(); }
 };
@@ -326,7 +345,10 @@ TEST_CASE("publish: subscriptions are sent with their pauses, keep-alives at the
   std::vector<Duration> times;
   world.client.on_connect = [&](FakeConnection& connection) {
     connection.state = http::Websocket::State::open;
-    connection.on_sent = [&](std::string const&) { times.push_back(world.clock.elapsed()); };
+    connection.on_sent = [&](std::string const& text) {
+      times.push_back(world.clock.elapsed());
+      if (text == "ping") connection.frames.push_back("here");
+    };
   };
   world.run(65s);
   CHECK(world.connection().sent == std::vector<std::string>{"sub a", "sub b", "sub c", "ping", "ping"});
@@ -468,12 +490,123 @@ TEST_CASE("publish: what the provider, silence and age ask for is another connec
     World world;
     world.provider.streams_wanted = {{.url = "ws://venue/", .silence_max = silence_max, .lifetime_max = lifetime_max}};
     world.at(1s, [&, text = frame] { world.connection().frames = {text}; });
-    world.run(lost_at + 1s);
+    world.run(lost_at + 2s);
     REQUIRE(world.client.connect_times.size() == 2);
     CHECK(world.client.connect_times[1] > lost_at);
     CHECK(world.client.connect_times[1] < lost_at + 600ms);
     CHECK(world.metrics.stale_streams({{"provider", "venue"}}).Value() == (silence_max > 0ms ? 1 : 0));
   }
+}
+
+TEST_CASE("publish: a stream without data is stale and subscribed anew, and all is well when that brings data") {
+  World world;
+  world.provider.streams_wanted = {{.url = "ws://venue/", .subscribe = {"sub"}, .unsubscribe = {"unsub"}, .silence_max = 30s}};
+  world.at(1s, [&] { world.connection().frames = {"one"}; });
+  world.at(30s, [&] { CHECK(world.is_ready("streams")); });
+  world.at(34s, [&] {
+    CHECK(world.connection().sent == std::vector<std::string>{"sub", "unsub", "sub"});
+    CHECK_FALSE(world.is_ready("streams"));
+    CHECK(world.stale() == 1);
+    world.connection().frames = {"two"};
+  });
+  world.at(36s, [&] {
+    CHECK(world.is_ready("streams"));
+    CHECK(world.stale() == 0);
+  });
+  world.run(37s);
+  CHECK(world.client.connections.size() == 1);
+  CHECK(world.gap_story() == std::vector<std::string>{"stale open", "stale filled"});
+  CHECK(world.metrics.gaps({{"provider", "venue"}, {"cause", "stale"}}).Value() == 1);
+  CHECK(world.metrics.reconnects({{"provider", "venue"}}).Value() == 0);
+}
+
+TEST_CASE("publish: a stream that stays without data is connected anew, and stale until data comes, not until it is open") {
+  World world;
+  world.provider.streams_wanted = {{.url = "ws://venue/", .subscribe = {"sub"}, .silence_max = 30s}};
+  world.at(1s, [&] { world.connection().frames = {"one"}; });
+  world.at(45s, [&] {
+    REQUIRE(world.client.connections.size() == 2);
+    CHECK(world.stale() == 1);
+    CHECK(world.gap_story() == std::vector<std::string>{"stale open"});
+    world.connection(1).frames = {"two"};
+  });
+  world.run(47s);
+  CHECK(world.client.connections.size() == 2);
+  CHECK(world.stale() == 0);
+  CHECK(world.is_ready("streams"));
+  CHECK(world.gap_story() == std::vector<std::string>{"stale open", "stale filled"});
+  CHECK(world.metrics.reconnects({{"provider", "venue"}}).Value() == 1);
+}
+
+TEST_CASE("publish: heartbeats are not data, and keep-alives without any answer end the connection") {
+  World world;
+  world.provider.streams_wanted = {{.url = "ws://venue/", .silence_max = 30s}};
+  for (int second = 1; second < 40; ++second) world.at(second * 1s, [&] { world.client.connections.back()->frames = {"ping"}; });
+  world.run(40s);
+  CHECK(world.stale() == 1);
+  CHECK(world.client.connections.size() == 2);
+
+  World deaf;
+  deaf.provider.streams_wanted = {{.url = "ws://venue/", .keep_alive = "beat", .keep_alive_every = 10s}};
+  deaf.run(22s);
+  CHECK(deaf.client.connections.size() == 2);
+  CHECK(deaf.stale() == 0);
+}
+
+TEST_CASE("publish: the longest silence is the provider's, unless it is set") {
+  World world;
+  world.provider.streams_wanted = {{.url = "ws://venue/", .silence_max = 300s}};
+  world.subscription.silence_max = 5s;
+  world.run(8s);
+  CHECK(world.stale() == 1);
+}
+
+TEST_CASE("publish: a stream that does not open is no ready publisher, and says why") {
+  World world;
+  world.client.on_connect = [](FakeConnection& connection) { connection.drop("refused by test"); };
+  world.run(3s);
+  CHECK_FALSE(world.is_ready("streams"));
+  CHECK(world.reason("streams").contains("refused by test"));
+}
+
+TEST_CASE("publish: a poll without good answers is stale, and what was not asked for meanwhile is a gap") {
+  World world;
+  world.provider.streams_wanted.clear();
+  world.provider.polls_wanted = {poll_of("tickers", 10s)};
+  bool broken = false;
+  world.client.answer = [&](http::Exchange const&) {
+    return http::Reply{.status = broken ? 500 : 200, .headers = {}, .body = "down"};
+  };
+  world.at(15s, [&] { broken = true; });
+  world.at(55s, [&] { CHECK(world.stale() == 0); });  // Twice its interval, and half a minute.
+  world.at(65s, [&] {
+    CHECK(world.stale() == 1);
+    CHECK_FALSE(world.is_ready("streams"));
+    CHECK(world.reason("streams").contains("tickers"));
+    CHECK(world.gap_story() == std::vector<std::string>{"stale open"});
+    broken = false;
+  });
+  world.run(140s);
+  CHECK(world.stale() == 0);
+  CHECK(world.is_ready("streams"));
+  CHECK(world.gap_story() == std::vector<std::string>{"stale open", "stale unfillable"});
+}
+
+TEST_CASE("publish: while the broker takes nothing, output is not ready, and the age of each channel grows") {
+  World world;
+  world.at(1s, [&] {
+    world.connection().frames = {"one"};
+    world.producer.hold = true;
+  });
+  world.at(10s, [&] {
+    CHECK_FALSE(world.is_ready("output"));
+    CHECK(world.metrics.last_event_age({{"provider", "venue"}, {"channel", "trade"}}).Value() ==
+          doctest::Approx(8.5).epsilon(0.2));
+    world.producer.hold = false;
+  });
+  world.run(13s);
+  CHECK(world.is_ready("output"));
+  CHECK(world.health.since_turn());
 }
 
 TEST_CASE("publish: a connection that never opens is given up") {

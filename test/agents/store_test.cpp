@@ -34,6 +34,7 @@ struct World {
   FakeProducer letters{clock, &trace};
   FakeSink sink{clock, &trace};
   Metrics metrics{"store"};
+  Health health{clock};
   std::stop_source stop;
   StoreOptions options{.topics = {"md.trades", "md.candles"}};
 
@@ -42,7 +43,7 @@ struct World {
       if (!sink.hold && ++idle_ > 20) stop.request_stop();
     };
   }
-  void run() { run_store(consumer, sink, letters, clock, options, metrics, stop.get_token()); }
+  void run() { run_store(consumer, sink, letters, clock, options, metrics, health, stop.get_token()); }
   std::size_t rows_written() const {
     std::size_t rows = 0;
     for (auto const& batch : sink.written)
@@ -226,7 +227,7 @@ TEST_CASE("store: fenced, it drops what it has and reads on from the table's new
   for (int id = 0; id < 6; ++id) world.consumer.append(trades, trade(id));
   FencedOnce sink{world.sink};
   world.consumer.then_assign({.gained = {trades}, .lost = {}});
-  run_store(world.consumer, sink, world.letters, world.clock, world.options, world.metrics, world.stop.get_token());
+  run_store(world.consumer, sink, world.letters, world.clock, world.options, world.metrics, world.health, world.stop.get_token());
   CHECK(world.rows_written() == 2);
   CHECK(world.sink.offsets.at(trades) == Offset{6});
   CHECK(world.consumer.seeks.back().at(trades) == Offset{4});
@@ -294,7 +295,7 @@ TEST_CASE("store: started while the database is away, it does not read what it c
   bool was_paused = false;
   world.clock.at(std::chrono::milliseconds{150}, [&] { was_paused = world.consumer.paused.contains(trades); });
   world.consumer.then_assign({.gained = {trades}, .lost = {}});
-  run_store(world.consumer, sink, world.letters, world.clock, world.options, world.metrics, world.stop.get_token());
+  run_store(world.consumer, sink, world.letters, world.clock, world.options, world.metrics, world.health, world.stop.get_token());
   CHECK(was_paused);
   CHECK(world.rows_written() == 5);
   CHECK(world.sink.offsets.at(trades) == Offset{5});

@@ -31,6 +31,7 @@ struct Loop {
   FakeConsumer known{clock};
   FakeExchange exchange{&trace};
   Metrics metrics{"transform"};
+  Health health{clock};
   FakeProvider provider;
   std::stop_source stop;
   TransformOptions options{.providers = {&provider}, .instance = "test-0", .window_records = 100};
@@ -48,7 +49,7 @@ struct Loop {
   }
   void run(std::vector<TopicPartition> gained = {partition_of("raw.venue")}) {
     consumer.then_assign({.gained = std::move(gained), .lost = {}});
-    run_transform(consumer, exchange, known, clock, options, metrics, stop.get_token());
+    run_transform(consumer, exchange, known, clock, options, metrics, health, stop.get_token());
   }
   /// Runs until `enough` is true, looked at when there is nothing to do.
   void run_until(std::function<bool()> enough, std::vector<TopicPartition> gained = {partition_of("raw.venue")}) {

@@ -59,8 +59,8 @@ TEST_CASE("up: one publisher per section, one transformer, one store; readers ar
   auto const config = config_of(two_publishers);
   auto const agents = agents_of(config, {.program = "/bin/penstock"});
   CHECK(names(agents) == Words{"store", "transform", "publish hyperliquid", "publish binance"});
-  CHECK(agents[3].command ==
-        Words{"/bin/penstock", "publish", "binance", "--config", config.file(), "--status-fd=3", "--kafka-wait-ms-max=0"});
+  CHECK(agents[3].command == Words{"/bin/penstock", "publish", "binance", "--config", config.file(), "--status-fd=3",
+                                   "--http-listen=off", "--kafka-wait-ms-max=0"});
   CHECK(agents[0].rank == stores);
   CHECK(agents[1].rank == transformers);
   CHECK(agents[2].rank == publishers);

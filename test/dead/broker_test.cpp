@@ -206,11 +206,12 @@ TEST_CASE("dead: what may heal is replayed by itself, after growing delays, unti
   world.write({world.letter(1, reason::malformed, "never"), world.letter(2, reason::unknown_symbol, "first")});
   std::jthread const agent{[&](std::stop_token const& stop) {
     Metrics metrics{"dead"};
+    Health health;
     run_dead_retry(world.connection,
                    {.rule = {.reasons = {"unknown-symbol"}, .attempts_max = 3, .delay = 300ms, .delay_max = 10s},
                     .deed = {.instance = world.source},
                     .look_every = 100ms},
-                   system_clock(), metrics, stop);
+                   system_clock(), metrics, health, stop);
   }};
   auto const came_back = [&](std::size_t count) {
     return until([&] { return world.values().size() >= count; }, [] { std::this_thread::sleep_for(50ms); });

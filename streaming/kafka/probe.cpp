@@ -1,0 +1,56 @@
+#include "streaming/kafka/probe.hpp"
+
+#include "streaming/kafka/client.hpp"
+
+#include <algorithm>
+
+namespace penstock::kafka {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds piece{250};  // So that why it does not answer is known at the end.
+
+/// "host:1/bootstrap: Connect failed: refused (after 0ms in state CONNECT)" -> "Connect failed: refused".
+std::string plain(std::string_view reason) {
+  if (auto const where = reason.find("/bootstrap: "); where != std::string_view::npos) reason.remove_prefix(where + 12);
+  return std::string{reason.substr(0, reason.find(" (after "))};
+}
+
+}  // namespace
+
+struct Probe::Client {
+  explicit Client(Connection const& connection)
+      // Whoever asks is told why it failed; log lines beside that would say it twice.
+      : brokers{connection.brokers}, client{Settings{connection}.set("log_level", 0).client(RD_KAFKA_PRODUCER, &trouble)} {}
+
+  std::string brokers;
+  Trouble trouble;
+  KafkaClient client;
+};
+
+Probe::Probe(Connection const& connection) : client_{std::make_unique<Client>(connection)} {}
+Probe::~Probe() = default;
+
+void Probe::ask(std::chrono::milliseconds limit) {
+  auto& [brokers, trouble, client] = *client_;
+  auto const until = Clock::now() + limit;
+  do {
+    rd_kafka_metadata_t const* found = nullptr;
+    auto const error = rd_kafka_metadata(client.get(), 0, nullptr, &found, milliseconds_of(std::min(piece, limit)));
+    rd_kafka_poll(client.get(), 0);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      KafkaMetadata const answer{found};
+      trouble.last_error.clear();
+      return;
+    }
+    if (trouble.fault) throw Fault{*trouble.fault};
+  } while (Clock::now() < until);
+  auto const why = plain(trouble.last_error);
+  throw Fault{Fault::Kind::fatal, "no Kafka broker answers at " + brokers + (why.empty() ? "" : " (" + why + ")") +
+                                      ": start one, or set kafka.brokers (--kafka-brokers, PENSTOCK_KAFKA_BROKERS); "
+                                      "`penstock up --embedded` needs none"};
+}
+
+void check_reachable(Connection const& connection, std::chrono::milliseconds limit) { Probe{connection}.ask(limit); }
+
+}  // namespace penstock::kafka

@@ -1,0 +1,108 @@
+#include "agents/health/overview.hpp"
+
+#include "streaming/metrics.hpp"
+#include "test/fakes.hpp"
+
+#include <doctest/doctest.h>
+#include <prometheus/counter.h>
+
+using namespace penstock;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Supervisor {
+  test::FakeClock clock;
+  Overview overview{clock};
+
+  AgentView agent(std::string name, std::string checks = R"({"name":"broker","ready":true,"reason":"fine"})") {
+    Metrics metrics{"publish"};
+    metrics.received({{"provider", "binance"}}).Increment(5);
+    return {.name = std::move(name),
+            .kind = "publish",
+            .state = "running",
+            .pid = 7,
+            .status = metrics.status_line("\"version\":\"1\",\"checks\":[" + checks + "],"),
+            .status_at = clock.steady()};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("overview: ready when every agent runs and says that it is") {
+  Supervisor up;
+  CHECK(up.overview.ready().status == 503);  // Nothing is started yet.
+  up.overview.update({up.agent("publish binance"), up.agent("store")});
+  CHECK(up.overview.ready().status == 200);
+  CHECK(up.overview.ready().body.starts_with("{\"ready\":true,"));
+  CHECK(up.overview.ready().body.contains(R"({"agent":"store","name":"broker","ready":true,"reason":"fine"})"));
+}
+
+TEST_CASE("overview: one check of one agent that fails makes it not ready, by name and reason") {
+  Supervisor up;
+  up.overview.update(
+      {up.agent("publish binance", R"({"name":"streams","ready":false,"reason":"quiet for 75 s"})"), up.agent("store")});
+  auto const page = up.overview.ready();
+  CHECK(page.status == 503);
+  CHECK(page.body.contains(R"({"agent":"publish binance","name":"streams","ready":false,"reason":"quiet for 75 s"})"));
+}
+
+TEST_CASE("overview: an agent that does not run is not ready, says how it ended, and its numbers are gone") {
+  Supervisor up;
+  auto restarting = up.agent("transform");
+  restarting.kind = "transform";
+  restarting.state = "waiting";
+  restarting.why = "was killed by SIGKILL; its last words: help";
+  restarting.restarts = 3;
+  up.overview.update({up.agent("publish binance"), restarting});
+  auto const page = up.overview.ready();
+  CHECK(page.status == 503);
+  CHECK(page.body.contains(
+      R"({"agent":"transform","name":"running","ready":false,"reason":"waiting: it was killed by SIGKILL; its last words: help"})"));
+  auto const metrics = up.overview.metrics().body;
+  CHECK(metrics.contains("penstock_up{agent=\"publish\",instance=\"publish binance\"} 1\n"));
+  CHECK(metrics.contains("penstock_up{agent=\"transform\",instance=\"transform\"} 0\n"));
+  CHECK(metrics.contains("penstock_restarts_total{agent=\"transform\",instance=\"transform\"} 3\n"));
+  CHECK(metrics.contains("penstock_received_total{agent=\"publish\",instance=\"publish binance\",provider=\"binance\"} 5\n"));
+  CHECK_FALSE(metrics.contains("instance=\"transform\",provider"));
+  CHECK(metrics.contains("process_resident_memory_bytes{agent=\"up\",instance=\"up\"} "));
+}
+
+TEST_CASE("overview: an agent that stopped reporting, and a supervisor that does not turn, are seen") {
+  Supervisor up;
+  up.overview.update({up.agent("store")});
+  up.clock.advance(11s);
+  CHECK(up.overview.live().status == 503);
+  CHECK(up.overview.ready().body.contains("it has not reported for 11 s"));
+  auto silent = up.agent("store");
+  silent.kind = "store";
+  silent.status_at -= 11s;
+  up.overview.update({silent});
+  CHECK(up.overview.live().status == 200);
+  CHECK(up.overview.ready().status == 503);
+  CHECK(up.overview.metrics().body.contains("penstock_up{agent=\"store\",instance=\"store\"} 0\n"));
+}
+
+TEST_CASE("overview: an agent that was stopped on purpose is no trouble, a phase that keeps all from running is") {
+  Supervisor up;
+  auto stopped = up.agent("publish coingecko");
+  stopped.state = "stopped";
+  up.overview.update({up.agent("store"), stopped});
+  CHECK(up.overview.ready().status == 200);
+  CHECK_FALSE(up.overview.metrics().body.contains("penstock_up{agent=\"publish\",instance=\"publish coingecko\"}"));
+  up.overview.update({}, "waiting for the database");
+  CHECK(up.overview.ready().status == 503);
+  CHECK(up.overview.ready().body.contains(R"({"agent":"up","name":"phase","ready":false,"reason":"waiting for the database"})"));
+}
+
+TEST_CASE("overview: /agents lists them all") {
+  Supervisor up;
+  auto fresh = up.agent("store");
+  fresh.status.clear();
+  up.overview.update({up.agent("publish binance"), fresh});
+  auto const body = up.overview.agents().body;
+  CHECK(
+      body.starts_with(R"([{"name":"publish binance","state":"running","why":"","pid":7,"restarts":0,"ready":true,"checks":[)"));
+  CHECK(body.contains(R"({"name":"store","state":"running","why":"","pid":7,"restarts":0,"ready":false,)"));
+  CHECK(body.contains("it has just been started"));
+}
