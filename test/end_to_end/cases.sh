@@ -304,3 +304,63 @@ case_supervised() {
   [ "$failed" -eq 0 ] || tail -60 "$dir/up.log" "$dir/ctl.log"
   end
 }
+
+# Health and metrics of all agents in one place, while 1,000 symbols are streamed: readiness follows what happens to an agent.
+case_health() {
+  begin health
+  local symbols; symbols=$(seq -f 'C%04g' -s, 1 1000)
+  simulator_start "$dir" binance --port 0 --seed 5 --rate 2000 --symbols "$symbols"
+  { cat "$dir/urls.toml"
+    printf 'symbols = ["%s/USDT"]\nchannels = ["trade"]\n[database]\nurl = "%s"\n' "${symbols//,//USDT\", \"}" "$database"
+  } > "$dir/penstock.toml"
+  "$penstock" up --embedded --http-listen 127.0.0.1:0 --config "$dir/penstock.toml" --status-file "$dir/status.json" > "$dir/up.log" 2>&1 &
+  up_pid=$!
+  wait_until 60 grep -q 'health and metrics are served' "$dir/up.log"
+  local port; port=$(sed -n 's/.*health and metrics are served.* port=\([0-9]*\).*/\1/p' "$dir/up.log")
+  wait_until 90 answers 200 /readyz
+  wait_until 30 stored_trades 1000
+  wait_until 30 answers 200 /readyz
+  equal 'status of /livez' 200 "$(ask /livez | head -1)"
+  ask /metrics > "$dir/metrics"
+  equal 'agents that are up' 3 "$(grep -c '^penstock_up{.*} 1$' "$dir/metrics")"
+  equal 'series with a symbol' 0 "$(grep -c 'USDT' "$dir/metrics")"
+  for agent in publish transform store; do positive "records written by $agent" "$(sed -n "s/^penstock_written_total{agent=\"$agent\".*} //p" "$dir/metrics" | awk '{ sum += $1 } END { print sum + 0 }')"; done
+  positive 'buckets of received to stored' "$(grep -c '^penstock_hop_seconds_bucket{agent="store",from="received",instance="store".*to="stored"' "$dir/metrics")"
+  ask /metrics 50 > "$dir/times"; cat "$dir/times"
+
+  equal 'exit of an agent whose port is in use' 1 "$("$penstock" store --config "$dir/penstock.toml" --http-listen "127.0.0.1:$port" > "$dir/in-use.log" 2>&1; echo $?)"
+  positive 'names of the setting' "$(grep -c 'http.listen' "$dir/in-use.log")"
+
+  local pid; pid=$(sed -n 's/.*"name":"transform","state":"running","pid":\([0-9]*\).*/\1/p' "$dir/status.json")
+  kill -STOP "$pid"
+  wait_until 30 answers 503 /readyz
+  positive 'word of who does not report' "$(ask /readyz | grep -c '"agent":"transform","name":"running","ready":false,"reason":"it has not reported')"
+  kill -9 "$pid"
+  wait_until 90 answers 200 /readyz
+  equal 'restarts' 1 "$(ask /metrics | sed -n 's/^penstock_restarts_total{agent="transform".*} //p')"
+  kill "$up_pid"
+  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
+  up_pid=
+  simulator_stop
+  end
+}
+# ask PATH: status and body. ask PATH TIMES: how long that many take.
+ask() {
+  python3 - "http://127.0.0.1:$port$1" "${2:-0}" <<'PY'
+import sys, time, urllib.error, urllib.request
+def ask(url):
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer: return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error: return error.code, error.read().decode()
+url, times = sys.argv[1], int(sys.argv[2])
+if not times:
+    print(*ask(url), sep="\n")
+else:
+    took = []
+    for _ in range(times):
+        began = time.perf_counter(); status, body = ask(url); took.append((time.perf_counter() - began) * 1000)
+    took.sort()
+    print(f"{url}: {len(body)} bytes, {body.count(chr(10))} lines; ms: least {took[0]:.2f}, median {took[times // 2]:.2f}, most {took[-1]:.2f}")
+PY
+}
+answers() { [ "$(ask "$2" 2>/dev/null | head -1)" = "$1" ]; }

@@ -5,6 +5,10 @@
 
 #include <doctest/doctest.h>
 #include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+
+#include <ctime>
 
 using namespace penstock;
 using namespace std::chrono_literals;
@@ -105,4 +109,33 @@ TEST_CASE("overview: /agents lists them all") {
       body.starts_with(R"([{"name":"publish binance","state":"running","why":"","pid":7,"restarts":0,"ready":true,"checks":[)"));
   CHECK(body.contains(R"({"name":"store","state":"running","why":"","pid":7,"restarts":0,"ready":false,)"));
   CHECK(body.contains("it has just been started"));
+}
+
+TEST_CASE("overview: what an answer costs, with as many series as three busy agents have") {
+  constexpr int answers = 200;
+  Metrics metrics{"transform"};
+  for (auto const* provider : {"binance", "hyperliquid", "coingecko"}) {
+    for (int topic = 0; topic < 40; ++topic)
+      metrics.written({{"provider", provider}, {"topic", "md." + std::to_string(topic)}}).Increment(topic);
+    for (auto const* to : {"received", "published", "transformed", "stored"})
+      for (int sample = 0; sample < 100; ++sample)
+        metrics.hop_seconds({{"provider", provider}, {"from", "event"}, {"to", to}}).Observe(sample * 0.01);
+  }
+  Supervisor up;
+  std::vector<AgentView> agents;
+  for (auto const* name : {"publish binance", "transform", "store"}) {
+    agents.push_back(up.agent(name));
+    agents.back().status = metrics.status_line();
+  }
+  up.overview.update(agents);
+  auto const cpu_ms = [] {
+    timespec used{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) * 1e3 + static_cast<double>(used.tv_nsec) / 1e6;
+  };
+  std::size_t bytes = 0;
+  auto const began = cpu_ms();
+  for (int i = 0; i < answers; ++i) bytes = up.overview.metrics().body.size();
+  MESSAGE("CPU of one /metrics of " << bytes << " bytes: " << (cpu_ms() - began) / answers << " ms");
+  CHECK(bytes > 50'000);
 }
