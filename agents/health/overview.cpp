@@ -1,6 +1,6 @@
 #include "agents/health/overview.hpp"
 
-#include "agents/command_line.hpp"
+#include "agents/version.hpp"
 #include "agents/health/exposition.hpp"
 #include "streaming/json.hpp"
 #include "streaming/log.hpp"

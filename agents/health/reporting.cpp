@@ -1,6 +1,6 @@
 #include "agents/health/reporting.hpp"
 
-#include "agents/command_line.hpp"
+#include "agents/version.hpp"
 #include "agents/health/exposition.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/probe.hpp"

@@ -1,6 +1,8 @@
 #include "agents/command_line.hpp"
 
+#include "agents/command_help.hpp"
 #include "agents/settings.hpp"
+#include "agents/version.hpp"
 #include "streaming/fault.hpp"
 
 #include <doctest/doctest.h>
@@ -109,7 +111,7 @@ TEST_CASE("command line: what is wrong names the nearest right word") {
   for (auto const& [words, error] : {
            Case{{}, "needs a command; `penstock --help` lists them"},
            Case{{"stroe"}, "unknown command stroe; did you mean store?"},
-           Case{{"xyzzy"}, "unknown command xyzzy; known: up, publish, store, simulate, db"},
+           Case{{"xyzzy"}, "unknown command xyzzy; known: up, publish, store, simulate, db, help, completion"},
            Case{{"--jsn"}, "flag --jsn has no command before it: write penstock COMMAND [FLAG...] (`penstock --help`)"},
            Case{{"--hlep"}, "unknown flag --hlep; did you mean --help?"},
            Case{{"store", "--batch-cuont-max", "3"},

@@ -1,5 +1,6 @@
 #include "agents/operate/agents_of.hpp"
 
+#include "agents/command_help.hpp"
 #include "agents/command_line.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/settings.hpp"
