@@ -19,7 +19,6 @@ std::string help_answer(Words const& words, std::vector<Command const*> const& c
   if (words.size() < 2) return help_text(commands);
   auto const& topic = words[1];
   if (topic == "--man") return manual_page(commands);
-  if (topic == "settings") return settings_text();
   if (topic == "help" || topic == "completion" || topic == "--help" || topic == "-h") return help_text(commands);
   return help_text(find_command(topic, commands));
 }

@@ -82,8 +82,6 @@ std::size_t left_width_of(std::vector<HelpRow> const& rows) {
   return most;
 }
 
-}  // namespace
-
 void append_rows(std::string& out, std::vector<HelpRow> const& rows, std::size_t left_width) {
   auto const indent = 2 + left_width + 2;
   for (auto const& [left, right] : rows) {
@@ -96,8 +94,10 @@ void append_rows(std::string& out, std::vector<HelpRow> const& rows, std::size_t
   }
 }
 
+}  // namespace
+
 std::vector<HelpRow> answer_rows() {
-  return {{"help [COMMAND|settings|--man]", "About penstock, a command, every setting; or all of it as a manual page"},
+  return {{"help [COMMAND|--man]", "About penstock or a command; or all of it, with every setting, as a manual page"},
           {"completion bash|zsh", "Completion for that shell. bash: eval \"$(penstock completion bash)\""}};
 }
 

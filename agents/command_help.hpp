@@ -22,8 +22,6 @@ HelpRow row_of(Flag const& flag);
 std::string argument_of(Setting const& setting);
 std::string meaning_of(Setting const& setting);
 
-/// Appends rows whose right parts begin in one column; a left part that is wider gets a line of its own.
-void append_rows(std::string& out, std::vector<HelpRow> const& rows, std::size_t left_width);
 /// The words beside the commands: what penstock says about itself.
 std::vector<HelpRow> answer_rows();
 std::vector<HelpRow> exit_rows();

@@ -71,7 +71,7 @@ Words names_of(std::vector<Command const*> const& commands) {
 
 Words help_topics(std::vector<Command const*> const& commands) {
   auto topics = names_of(commands);
-  topics.insert(topics.end(), {"settings", "--man"});
+  topics.emplace_back("--man");
   return topics;
 }
 
@@ -190,7 +190,7 @@ std::string zsh_completion(std::vector<Command const*> const& commands) {
       "  if (( CURRENT == 2 )); then\n    local -a commands=(";
   for (auto const* command : commands) out += "\n      '" + command->name + ':' + in_quotes(command->summary) + "'";
   out +=
-      "\n      'help:About penstock, a command, or all settings' 'completion:This completion')\n"
+      "\n      'help:About penstock or a command' 'completion:This completion')\n"
       "    _describe command commands\n    return\n  fi\n"
       "  local command=$words[2]\n  shift words\n  (( CURRENT-- ))\n  case $command in\n";
   for (auto const* command : commands) append_zsh(out, *command);

@@ -103,16 +103,4 @@ std::string manual_page(std::vector<Command const*> const& commands) {
   return out;
 }
 
-std::string settings_text() {
-  std::string out, before;
-  for (auto const& setting : all_settings()) {
-    auto const name = with_name(section_of(setting), "PROVIDER");
-    if (name != before)
-      out += (out.empty() ? "" : "\n") + ('[' + name + "]: ") + std::string{section_help(section_of(setting))} + '\n';
-    before = name;
-    append_rows(out, {{names_of(setting), meaning_of(setting)}}, 4);
-  }
-  return out;
-}
-
 }  // namespace penstock

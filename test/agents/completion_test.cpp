@@ -74,7 +74,8 @@ TEST_CASE("completion: bash offers commands, words, flags and what a flag takes"
   CHECK(at({"penstock", "store", "--batch-count-max", ""}).empty());
   CHECK(at({"penstock", "audit", "--config", "/etc/pass"}).contains("/etc/passwd"));
   CHECK(at({"penstock", "completion", ""}) == Offered{"bash", "zsh"});
-  CHECK(at({"penstock", "help", "sett"}) == Offered{"settings"});
+  CHECK(at({"penstock", "help", "--"}) == Offered{"--man"});
+  CHECK(at({"penstock", "help", "aud"}) == Offered{"audit"});
 }
 
 TEST_CASE("completion: every command and every flag that its help shows is offered, a secret's own flag is not") {
@@ -103,11 +104,9 @@ TEST_CASE("manual: penstock(1) has every command, flag and key, and this build's
     CHECK(page.contains(".SS \"penstock " + command->name));
     for (auto const& flag : command->flags) CHECK(page.contains(roff("\\fB--" + flag.name)));
   }
-  auto const keys = *answer_to({"help", "settings"}, all_commands());
   for (auto const& setting : all_settings()) {
     auto const key = with_name(setting.key, "PROVIDER") + (setting.secret ? "_file" : "");
     CHECK_MESSAGE(page.contains(roff("\\fB" + key + ", --")), key);
-    CHECK_MESSAGE(keys.contains("\n  " + key + ", --"), key);
   }
 }
 
