@@ -217,6 +217,9 @@ std::vector<Setting> made() {
       integer("dead.retry_after_ms", 60'000, 100, a_day_ms,
               "Milliseconds after a letter's failure until it is replayed; doubles with each further failure"),
       integer("dead.retry_after_ms_max", 3'600'000, 100, 30 * a_day_ms, "The most that these milliseconds grow to"),
+      integer("audit.every_ms", 300'000, 0, a_day_ms,
+              "Milliseconds between two audits that `penstock up` makes by itself (`penstock audit --repeat`); 0: none, as where "
+              "kafka.transactions is false"),
   };
   for (auto const& kind : kinds())
     all.push_back(integer("retention." + kind + "_days", 0, 0, 36'500,
@@ -250,6 +253,7 @@ std::string_view section_help(std::string_view section) {
   if (section == "transform") return "From raw.<provider> to md.<kind>";
   if (section == "store") return "From md.<kind> to the tables";
   if (section == "dead") return "What failed, and what is done with it";
+  if (section == "audit") return "The proof that it adds up";
   if (section == "retention") return "How long rows are kept";
   return {};
 }

@@ -30,6 +30,8 @@ constexpr auto families = std::to_array<MetricFamily>({
     {"penstock_budget_remaining", gauge, "What is left of the provider's budget in the running window"},
     {"penstock_spool_records", gauge, "Records on disk that wait for the broker"},
     {"penstock_spool_bytes", gauge, "Bytes on disk of the records that wait for the broker"},
+    {"penstock_audit_ok", gauge, "1: the last audit adds up, 0: it does not"},
+    {"penstock_audit_timestamp_seconds", gauge, "When the last audit ended, or the first began to wait; since 1970"},
     {"penstock_batch_seconds", histogram, "How long one batch took to become durable", batch_bounds},
     {"penstock_hop_seconds", histogram, "From one station to another: event, received, published, transformed, stored",
      hop_bounds},

@@ -146,6 +146,8 @@ struct Metrics::Families {
   Family<Gauge>& budget_remaining = gauge("penstock_budget_remaining");
   Family<Gauge>& spool_records = gauge("penstock_spool_records");
   Family<Gauge>& spool_bytes = gauge("penstock_spool_bytes");
+  Family<Gauge>& audit_ok = gauge("penstock_audit_ok");
+  Family<Gauge>& audit_timestamp = gauge("penstock_audit_timestamp_seconds");
   Family<Histogram>& batch_seconds = histogram("penstock_batch_seconds");
   Family<Histogram>& hop_seconds = histogram("penstock_hop_seconds");
 };
@@ -167,6 +169,8 @@ Gauge& Metrics::last_event_age(Labels const& labels) { return add(families_->las
 Gauge& Metrics::budget_remaining(Labels const& labels) { return add(families_->budget_remaining, labels); }
 Gauge& Metrics::spool_records(Labels const& labels) { return add(families_->spool_records, labels); }
 Gauge& Metrics::spool_bytes(Labels const& labels) { return add(families_->spool_bytes, labels); }
+Gauge& Metrics::audit_ok(Labels const& labels) { return add(families_->audit_ok, labels); }
+Gauge& Metrics::audit_timestamp(Labels const& labels) { return add(families_->audit_timestamp, labels); }
 Histogram& Metrics::batch_seconds(Labels const& labels) { return add_histogram(families_->batch_seconds, labels); }
 Histogram& Metrics::hop_seconds(Labels const& labels) { return add_histogram(families_->hop_seconds, labels); }
 

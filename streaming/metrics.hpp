@@ -40,6 +40,8 @@ class Metrics {
   prometheus::Gauge& budget_remaining(Labels const& labels);   ///< penstock_budget_remaining
   prometheus::Gauge& spool_records(Labels const& labels);      ///< penstock_spool_records
   prometheus::Gauge& spool_bytes(Labels const& labels);        ///< penstock_spool_bytes
+  prometheus::Gauge& audit_ok(Labels const& labels);           ///< penstock_audit_ok
+  prometheus::Gauge& audit_timestamp(Labels const& labels);    ///< penstock_audit_timestamp_seconds
   prometheus::Histogram& batch_seconds(Labels const& labels);  ///< penstock_batch_seconds
   prometheus::Histogram& hop_seconds(Labels const& labels);    ///< penstock_hop_seconds, labels from, to; signed clocks
 

@@ -15,14 +15,16 @@ constexpr std::string_view embedded_pace_bytes_max = "2000000";  // The embedded
 struct Reads {
   Command const& command;
   Rank rank;
-  std::vector<std::string> keys;     ///< single ones of other sections
-  std::string but_not_section = {};  ///< of which it reads those keys alone
+  std::vector<std::string> keys;                    ///< single ones of other sections
+  std::vector<std::string> but_not_sections = {};  ///< of which it reads those keys alone
 };
 
 Reads reads_of(std::string_view kind) {
   if (kind == "publish") return {publish_command, publishers, {"transform.group"}};
-  if (kind == "transform") return {transform_command, transformers, {"store.group", "store.kinds"}, "store"};
+  if (kind == "transform") return {transform_command, transformers, {"store.group", "store.kinds"}, {"store"}};
   if (kind == "store") return {store_command, stores, {}};
+  if (kind == "audit")
+    return {audit_command, publishers, {"transform.group", "store.group", "store.kinds"}, {"transform", "store"}};
   return {dead_command, publishers, {"transform.group", "store.group"}};
 }
 
@@ -48,7 +50,7 @@ std::map<std::string, std::string> settings_of(Config const& config, std::string
   for (auto const& setting : all_settings()) {
     auto const section = section_of(setting.key);
     bool const concerns = section == "log" || std::ranges::contains(reads.keys, setting.key) ||
-                          (std::ranges::contains(reads.command.sections, section) && section != reads.but_not_section);
+                          (std::ranges::contains(reads.command.sections, section) && !std::ranges::contains(reads.but_not_sections, section));
     if (!concerns || is_ups_own(setting)) continue;
     auto key = setting.key;
     if (auto const star = key.find('*'); star != key.npos) key.replace(star, 1, provider);
@@ -120,6 +122,12 @@ class Agents {
   std::vector<ChildSpec> agents_;
 };
 
+// Without transactions nothing need add up; without a store the database may be out of reach.
+bool audits(Config const& config, UpOptions const& options) {
+  return config.milliseconds("audit.every_ms").count() > 0 && config.boolean("kafka.transactions") &&
+         options.embedded_brokers.empty() && !options.without.contains("store") && !options.without.contains("audit");
+}
+
 }  // namespace
 
 std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options) {
@@ -141,6 +149,7 @@ std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options)
                        ", so there is nothing to publish: write for example [publish.binance], or say --without publish"};
   }
   if (!config.list("dead.retry_reasons").empty() && wanted("dead")) agents.add_one("dead retry", {"dead", "retry"});
+  if (audits(config, options)) agents.add_one("audit", {"audit", "--repeat"});
   auto all = agents.take();
   if (all.empty()) throw UsageError{"flag --without leaves nothing to start; leave one of publish, transform, store"};
   return all;

@@ -47,7 +47,7 @@ constexpr seconds plain_progress_every{10};
 constexpr milliseconds turn{100};
 
 std::set<std::string> without_of(Invocation const& invocation) {
-  std::vector<std::string> const known{"publish", "transform", "store", "dead"};
+  std::vector<std::string> const known{"publish", "transform", "store", "dead", "audit"};
   std::set<std::string> out;
   for (auto const part : std::views::split(invocation.flag("without"), ',')) {
     std::string const word{std::string_view{part}};
@@ -493,13 +493,13 @@ int run(Invocation const& invocation) { return Up{invocation}.run(); }
 Command const up_command{
     .name = "up",
     .summary = "Start all agents of penstock.toml and keep them running",
-    .sections = {"up", "http", "health", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "retention"},
+    .sections = {"up", "http", "health", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "audit", "retention"},
     .flags = {{.name = "embedded",
                .help = "Run a broker in this process, for trying out: in memory, about 5 MB a partition, no transactions; "
                        "applies the database migrations, too"},
               {.name = "without",
                .argument = "LIST",
-               .help = "Agents that run elsewhere: of publish, transform, store, dead; separated by commas"},
+               .help = "Agents that run elsewhere: of publish, transform, store, dead, audit; separated by commas"},
               {.name = "watch",
                .help = "Take the configuration file when it has changed, as SIGHUP and `penstock ctl reload` do: a wrong one is "
                        "refused and the old one goes on; only agents whose settings changed are started anew"},

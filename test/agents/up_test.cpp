@@ -59,7 +59,7 @@ constexpr auto two_publishers = "[publish.hyperliquid]\n[publish.binance]\n";
 TEST_CASE("up: one publisher per section, one transformer, one store; readers are started first and end last") {
   auto const config = config_of(two_publishers);
   auto const agents = agents_of(config, {.program = "/bin/penstock"});
-  CHECK(names(agents) == Words{"store", "transform", "publish hyperliquid", "publish binance"});
+  CHECK(names(agents) == Words{"store", "transform", "publish hyperliquid", "publish binance", "audit"});
   CHECK(agents[3].command == Words{"/bin/penstock", "publish", "binance", "--config", config.file(), "--status-fd=3",
                                    "--http-listen=off", "--kafka-wait-ms-max=0"});
   CHECK(agents[0].rank == stores);
@@ -71,7 +71,7 @@ TEST_CASE("up: several of a kind have numbers, which they are told, so that each
   auto const config = config_of("[publish.binance]\ncount = 2\n[publish.coingecko]\n[transform]\ncount = 2\n");
   auto const agents = agents_of(config, {.program = "p"});
   CHECK(names(agents) ==
-        Words{"store", "transform 1", "transform 2", "publish binance 1", "publish binance 2", "publish coingecko"});
+        Words{"store", "transform 1", "transform 2", "publish binance 1", "publish binance 2", "publish coingecko", "audit"});
   CHECK(std::ranges::contains(agents[2].command, "--status-instance=2"));
   CHECK(agents[2].number == 2);
   CHECK(agents[4].provider == "binance");
@@ -80,12 +80,12 @@ TEST_CASE("up: several of a kind have numbers, which they are told, so that each
   for (auto const& agent : agents)
     CHECK_NOTHROW(parse_command_line(Words(agent.command.begin() + 1, agent.command.end()), all_commands()));
   CHECK(names(agents_of(config, {.program = "p", .counts = {{"transform", 1}, {"publish coingecko", 2}}})) ==
-        Words{"store", "transform", "publish binance 1", "publish binance 2", "publish coingecko 1", "publish coingecko 2"});
+        Words{"store", "transform", "publish binance 1", "publish binance 2", "publish coingecko 1", "publish coingecko 2", "audit"});
 }
 
 TEST_CASE("up: what is not enabled is known and not started") {
   auto const agents = agents_of(config_of("[publish.binance]\nenabled = false\n[store]\nenabled = false\n"), {.program = "p"});
-  CHECK(names(agents) == Words{"store", "transform", "publish binance"});
+  CHECK(names(agents) == Words{"store", "transform", "publish binance", "audit"});
   CHECK_FALSE(agents[0].enabled);
   CHECK(agents[1].enabled);
   CHECK_FALSE(agents[2].enabled);
@@ -96,17 +96,17 @@ TEST_CASE("up: a changed setting concerns the agents that read it, and no others
     char const *before, *after;
     Words concerned;
   };
-  Words const everybody{"store", "transform", "publish binance", "publish coingecko", "dead retry"};
+  Words const everybody{"store", "transform", "publish binance", "publish coingecko", "dead retry", "audit"};
   auto const all = std::string{"[publish.binance]\n%s\n[publish.coingecko]\n[dead]\nretry_reasons = [\"unknown-symbol\"]\n"};
   for (auto const& [before, after, concerned] : {
            Case{"", "symbols = [\"BTC/USDT\"]", {"publish binance"}},
            Case{"", "[store]\nbatch_age_ms_max = 7", {"store"}},
-           Case{"", "[store]\nkinds = [\"trades\"]", {"store", "transform"}},
-           Case{"", "[store]\ngroup = \"g\"", {"store", "transform", "dead retry"}},
+           Case{"", "[store]\nkinds = [\"trades\"]", {"store", "transform", "audit"}},
+           Case{"", "[store]\ngroup = \"g\"", {"store", "transform", "dead retry", "audit"}},
            Case{"", "[transform]\nhold_ms_max = 7", {"transform"}},
-           Case{"", "[transform]\ngroup = \"g\"", {"transform", "publish binance", "publish coingecko", "dead retry"}},
-           Case{"", "[database]\nurl = \"postgresql://a@b/c\"", {"store"}},
-           Case{"", "[database]\npassword = \"p\"", {"store"}},
+           Case{"", "[transform]\ngroup = \"g\"", {"transform", "publish binance", "publish coingecko", "dead retry", "audit"}},
+           Case{"", "[database]\nurl = \"postgresql://a@b/c\"", {"store", "audit"}},
+           Case{"", "[database]\npassword = \"p\"", {"store", "audit"}},
            Case{"", "[spool]\nbytes_max = 0", {"publish binance", "publish coingecko"}},
            Case{"", "[kafka]\npace_bytes_max = 7", everybody},
            Case{"", "[log]\nlevel = \"debug\"", everybody},
@@ -146,14 +146,29 @@ TEST_CASE("up: the agents get the text of the file that was looked through, what
   }
 }
 
+TEST_CASE("up: it audits by itself, but not without transactions, a store, or a wish for it") {
+  auto const audits = [](std::string const& toml, UpOptions const& options) {
+    return std::ranges::contains(names(agents_of(config_of("[publish.binance]\n" + toml), options)), "audit");
+  };
+  auto const agents = agents_of(config_of("[publish.binance]\n"), {.program = "p"});
+  CHECK(agents.back().rank == publishers);
+  CHECK_NOTHROW(parse_command_line(Words(agents.back().command.begin() + 1, agents.back().command.end()), all_commands()));
+  CHECK(audits("", {.program = "p"}));
+  CHECK_FALSE(audits("[audit]\nevery_ms = 0\n", {.program = "p"}));
+  CHECK_FALSE(audits("[kafka]\ntransactions = false\n", {.program = "p"}));
+  CHECK_FALSE(audits("", {.program = "p", .embedded_brokers = "127.0.0.1:1"}));
+  CHECK_FALSE(audits("", {.program = "p", .without = {"store"}}));
+  CHECK_FALSE(audits("", {.program = "p", .without = {"audit"}}));
+}
+
 TEST_CASE("up: letters are replayed by themselves only where a reason is named") {
   auto const config = config_of("[publish.binance]\n[dead]\nretry_reasons = [\"unknown-symbol\"]\n");
   auto const agents = agents_of(config, {.program = "p"});
-  CHECK(names(agents) == Words{"store", "transform", "publish binance", "dead retry"});
+  CHECK(names(agents) == Words{"store", "transform", "publish binance", "dead retry", "audit"});
   CHECK(agents[3].rank == publishers);
   Words const words(agents[3].command.begin() + 1, agents[3].command.end());
   CHECK_NOTHROW(parse_command_line(words, all_commands()));
-  CHECK(names(agents_of(config, {.program = "p", .without = {"dead"}})) == Words{"store", "transform", "publish binance"});
+  CHECK(names(agents_of(config, {.program = "p", .without = {"dead"}})) == Words{"store", "transform", "publish binance", "audit"});
 }
 
 TEST_CASE("up: on the embedded broker the agents have no transactions and are paced") {
@@ -183,7 +198,7 @@ TEST_CASE("up: parts that run elsewhere are left out, and nothing to start is an
   CHECK(names(agents_of(config, {.program = "p", .without = {"store", "transform"}})) ==
         Words{"publish hyperliquid", "publish binance"});
   auto const none = config_of("[store]\n");
-  CHECK(names(agents_of(none, {.program = "p", .without = {"publish"}})) == Words{"store", "transform"});
+  CHECK(names(agents_of(none, {.program = "p", .without = {"publish"}})) == Words{"store", "transform", "audit"});
   CHECK_THROWS_WITH_AS(
       agents_of(none, {.program = "p"}),
       doctest::Contains("has no [publish.PROVIDER] section, so there is nothing to publish: write for example [publish.binance]"),

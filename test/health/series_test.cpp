@@ -149,6 +149,8 @@ TEST_CASE("series: names are these, and no other; a dashboard that is there reli
                                             "penstock_budget_remaining",
                                             "penstock_spool_records",
                                             "penstock_spool_bytes",
+                                            "penstock_audit_ok",
+                                            "penstock_audit_timestamp_seconds",
                                             "penstock_batch_seconds",
                                             "penstock_hop_seconds",
                                             "penstock_ready",
