@@ -28,11 +28,11 @@ std::vector<SettingFlag> flags_of_section(std::string const& section, bool short
       add_spelling(flags, flag_name(setting.key), setting.key, setting, !short_names);
       continue;
     }
-    for (auto const& provider : provider_names()) {
-      auto const key = with_name(setting.key, provider);
+    for (auto const& name : names_for(setting)) {
+      auto const key = with_name(setting.key, name);
       add_spelling(flags, flag_name(key), key, setting, false);
     }
-    if (!short_names) add_spelling(flags, flag_name(with_name(setting.key, "PROVIDER")), setting.key, setting, true);
+    if (!short_names) add_spelling(flags, flag_name(with_name(setting.key, placeholder(setting.key))), setting.key, setting, true);
   }
   return flags;
 }
@@ -40,6 +40,10 @@ std::vector<SettingFlag> flags_of_section(std::string const& section, bool short
 }  // namespace
 
 std::string section_of(Setting const& setting) { return setting.key.substr(0, setting.key.rfind('.')); }
+
+std::vector<std::string> names_for(Setting const& setting) { return setting.names.empty() ? provider_names() : setting.names; }
+
+std::string_view placeholder(std::string_view key) { return key.starts_with("topics.") ? "TOPIC" : "PROVIDER"; }
 
 std::string with_name(std::string key, std::string_view name) {
   if (auto const star = key.find('*'); star != key.npos) key.replace(star, 1, name);

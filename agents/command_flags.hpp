@@ -27,6 +27,10 @@ std::vector<std::string> sections_of(Command const& command);
 std::string section_of(Setting const& setting);
 /// What may stand for the arguments: "plan|apply|status" -> those words; "PROVIDER" -> the providers; else anything: {}.
 std::vector<std::string> allowed_words(Command const& command);
+/// What may stand for the `*` of a key: providers, or the setting's own names.
+std::vector<std::string> names_for(Setting const& setting);
+/// What stands for it in texts: PROVIDER, or TOPIC.
+std::string_view placeholder(std::string_view key);
 /// publish.*.symbols, binance -> publish.binance.symbols.
 std::string with_name(std::string key, std::string_view name);
 

@@ -51,7 +51,7 @@ void append_example(std::string& out, std::string_view line) {
 HelpRow row_of(SettingFlag const& flag) {
   if (flag.setting->secret)
     return {"--" + flag.name + " FILE",
-            "File that holds the " + flag.setting->help + "; or set " + variable_name(with_name(flag.setting->key, "PROVIDER"))};
+            "File that holds the " + flag.setting->help + "; or set " + variable_name(with_name(flag.setting->key, placeholder(flag.setting->key)))};
   return {"--" + flag.name + ' ' + argument_of(*flag.setting), meaning_of(*flag.setting)};
 }
 
@@ -70,7 +70,7 @@ std::vector<std::pair<std::string, std::vector<HelpRow>>> flag_groups(Command co
     for (auto const& flag : flags)
       if (flag.shown && section_of(*flag.setting) == section) rows.push_back(row_of(flag));
     if (!rows.empty())
-      groups.emplace_back("Settings [" + with_name(section, "PROVIDER") + "]: " + std::string{section_help(section)},
+      groups.emplace_back("Settings [" + with_name(section, placeholder(section)) + "]: " + std::string{section_help(section)},
                           std::move(rows));
   }
   return groups;

@@ -33,7 +33,7 @@ Words known_flags(Command const& command, std::vector<SettingFlag> const& settin
   Words known{"--help", "--config"};
   for (auto const& flag : command.flags) known.push_back("--" + flag.name);
   for (auto const& flag : settings)
-    if (!flag.name.contains("PROVIDER")) known.push_back("--" + flag.name);
+    if (!flag.name.contains("PROVIDER") && !flag.name.contains("TOPIC")) known.push_back("--" + flag.name);
   return known;
 }
 
@@ -116,6 +116,7 @@ void take(options::option const& found, CommandLine& line, std::vector<SettingFl
   }
   auto const flag = std::ranges::find(settings, name, &SettingFlag::name);
   if (flag == settings.end()) return;
+  if (name.starts_with("topics-TOPIC")) throw UsageError{"--" + name + ": write the topic instead of TOPIC, such as md-trades"};
   if (flag->key.contains('*') && line.arguments.empty())
     throw UsageError{"--" + name + ": write the provider instead of PROVIDER"};
   auto const key = flag->key.contains('*') ? with_name(flag->key, line.arguments.front()) : flag->key;

@@ -52,12 +52,12 @@ std::vector<Offer> offers_of(Command const& command) {
   offers.push_back({.name = "--help", .help = "All about this command"});
   for (auto const& flag : setting_flags(command)) {
     if (!flag.shown) continue;
-    auto const star = flag.name.find("PROVIDER");
+    auto const placed = placeholder(flag.setting->key);
+    auto const star = flag.name.find(placed);
     if (star == flag.name.npos) offers.push_back(offer_of(flag.name, *flag.setting));
     if (star == flag.name.npos) continue;
-    for (auto const& provider : provider_names())
-      offers.push_back(
-          offer_of(std::string{flag.name}.replace(star, std::string_view{"PROVIDER"}.size(), provider), *flag.setting));
+    for (auto const& name : names_for(*flag.setting))
+      offers.push_back(offer_of(std::string{flag.name}.replace(star, placed.size(), flag_name(name)), *flag.setting));
   }
   return offers;
 }

@@ -56,21 +56,21 @@ void append(std::string& out, Command const& command) {
   }
   std::string sections;
   for (auto const& name : sections_of(command))
-    if (!name.empty()) sections += (sections.empty() ? "" : ", ") + ('[' + with_name(name, "PROVIDER") + ']');
+    if (!name.empty()) sections += (sections.empty() ? "" : ", ") + ('[' + with_name(name, placeholder(name)) + ']');
   out += ".PP\nIts flags are also the settings of " + plain(sections) + ".\n";
   append_examples(out, command.example);
 }
 
 std::string names_of(Setting const& setting) {
   auto const file = setting.secret ? "_file" : "";
-  auto const key = with_name(setting.key, "PROVIDER");
+  auto const key = with_name(setting.key, placeholder(setting.key));
   return key + file + ", --" + flag_name(key + file) + ", " + variable_name(key);
 }
 
 void append_settings(std::string& out) {
   std::string before;
   for (auto const& setting : all_settings()) {
-    auto const name = with_name(section_of(setting), "PROVIDER");
+    auto const name = with_name(section_of(setting), placeholder(setting.key));
     if (name != before) subsection(out, '[' + name + "]: " + std::string{section_help(section_of(setting))});
     before = name;
     item(out, names_of(setting), meaning_of(setting));

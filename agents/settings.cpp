@@ -39,6 +39,9 @@ Setting integer(std::string key, std::int64_t fallback, std::int64_t least, std:
           .least = least,
           .most = most};
 }
+Setting hours(std::string key, std::int64_t fallback, std::string help) {
+  return integer(std::move(key), fallback, -1, 876'000, std::move(help));
+}
 Setting boolean(std::string key, bool fallback, std::string help) {
   return {.key = std::move(key), .type = Type::boolean, .fallback = fallback ? "true" : "false", .help = std::move(help)};
 }
@@ -97,6 +100,16 @@ bool is_websocket_url(std::string_view text) { return text.empty() || text.start
 
 bool is_listen(std::string_view text) { return text == "off" || http::is_listen_address(text); }
 
+/// All that a [topics."NAME"] section may be about.
+std::vector<std::string> topic_names() {
+  std::vector<std::string> names;
+  for (auto const& provider : provider_names()) names.push_back("raw." + provider);
+  for (auto const kind : kind_names) names.push_back("md." + std::string{kind});
+  for (std::size_t i = 0, count = names.size(); i < count; ++i) names.push_back(names[i] + ".dead");
+  names.insert(names.end(), {"penstock.ledger", "penstock.dead"});
+  return names;
+}
+
 std::vector<std::string> kinds() { return {kind_names.begin(), kind_names.end()}; }
 
 std::vector<Setting> made() {
@@ -111,6 +124,15 @@ std::vector<Setting> made() {
       integer("kafka.partitions", 4, 1, 10'000,
               "Partitions of each raw and md topic that penstock makes; the most processes that can share the work"),
       integer("kafka.replication", 1, 1, 100, "Copies of each topic that penstock makes; 3 where there are three brokers"),
+      integer("kafka.min_insync_replicas", 1, 1, 100,
+              "Copies of each topic that must have a record before it counts as written; 2 where kafka.replication is 3"),
+      choice("kafka.compression", "producer", "How brokers keep records; producer: as they come, which is lz4",
+             {"producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"}),
+      hours("kafka.raw_retention_hours", 7 * 24, "Hours that raw.<provider> topics keep what was published; -1: for ever"),
+      hours("kafka.md_retention_hours", 7 * 24,
+            "Hours that md.<kind> topics keep records; -1: for ever. md.gaps keeps them for 30 days at least"),
+      hours("kafka.dead_retention_hours", 30 * 24,
+            "Hours that dead letters are kept; -1: for ever. What was done with them is kept twice as long"),
       integer(
           "kafka.wait_ms_max", 10'000, 0, a_day_ms,
           "Milliseconds that an agent waits for a broker when it starts; 0: without end, as those do that `penstock up` starts. "
@@ -119,12 +141,37 @@ std::vector<Setting> made() {
               "Milliseconds without a sign of life until the group gives an agent's partitions to others; the broker's "
               "group.min.session.timeout.ms must allow it"),
       list("kafka.properties", "",
-           "More properties of librdkafka, name=value each. Example: security.protocol=ssl,ssl.ca.location=/etc/ssl/kafka.pem. "
-           "Secrets belong into the file or the variable, not on the command line"),
+           "More properties of librdkafka, name=value each; they win over what penstock sets. Example: socket.timeout.ms=30000"),
+      boolean("kafka.tls", false, "The brokers speak TLS; their certificates are verified, the host's name included"),
+      text("kafka.tls_ca_file", "",
+           "File with the certificates that brokers are verified with (PEM); empty: the system's. Example: "
+           "/etc/penstock/kafka-ca.pem"),
+      text("kafka.tls_certificate_file", "",
+           "File with this client's own certificate (PEM), where brokers ask for one. Example: /etc/penstock/client.pem"),
+      text("kafka.tls_key_file", "",
+           "File with the private key of kafka.tls_certificate_file (PEM), which others may not read. Example: "
+           "/etc/penstock/client.key"),
+      choice("kafka.sasl_mechanism", "none", "How this user proves who it is. PLAIN sends the password, so it needs kafka.tls",
+             {"none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}),
+      text("kafka.sasl_username", "", "User for kafka.sasl_mechanism. Example: penstock"),
+      secret("kafka.sasl_password", "password of kafka.sasl_username"),
 
       text("database.url", "postgresql://penstock@127.0.0.1:5432/penstock",
-           "Where TimescaleDB is, as a libpq URL. Example: postgresql://penstock@db:5432/penstock?sslmode=verify-full"),
+           "Where TimescaleDB is, as a libpq URL. Example: postgresql://penstock@db:5432/penstock"),
       secret("database.password", "password for database.url"),
+      choice("database.tls_mode", "auto",
+             "auto: verify-full, but for a database on this machine what it offers. verify-full: TLS with a certificate of "
+             "database.tls_ca_file, for the host of database.url; verify-ca: for any host; require: TLS with anybody; disable: "
+             "none",
+             {"auto", "disable", "require", "verify-ca", "verify-full"}),
+      text("database.tls_ca_file", "",
+           "File with the certificates that the database is verified with (PEM); empty: the system's. Example: "
+           "/etc/penstock/database-ca.pem"),
+      text("database.tls_certificate_file", "",
+           "File with this client's own certificate (PEM), where the database asks for one. Example: /etc/penstock/client.pem"),
+      text("database.tls_key_file", "",
+           "File with the private key of database.tls_certificate_file (PEM), which others may not read. Example: "
+           "/etc/penstock/client.key"),
 
       choice("log.level", "info", "Least level that is logged to stderr", {"debug", "info", "warning", "error"}),
       choice("log.format", "logfmt", "How a log line looks: key=value words, or one JSON object", {"logfmt", "json"}),
@@ -178,6 +225,15 @@ std::vector<Setting> made() {
       text("publish.*.ca_file", "",
            "File with the certificates to trust (PEM); empty: the system's. Example: /etc/ssl/private-ca.pem"),
 
+      text_of("schema_registry.url", "", "a URL that begins with http:// or https://", is_http_url,
+              "Where the JSON Schemas of md.<kind> are registered: Confluent's API, which Redpanda has, too; empty: nowhere. "
+              "Example: http://redpanda:8081"),
+      text("schema_registry.user", "", "User of the schema registry; empty: it asks for none. Example: penstock"),
+      secret("schema_registry.password", "password of schema_registry.user"),
+      text("schema_registry.tls_ca_file", "",
+           "File with the certificates that the registry is verified with (PEM); empty: the system's. Example: "
+           "/etc/penstock/registry-ca.pem"),
+
       text("spool.folder", "",
            "Folder where publishers keep records while the broker is away; empty: spool in $STATE_DIRECTORY, else in "
            "$XDG_STATE_HOME/penstock, else in ~/.local/state/penstock. Example: /var/lib/penstock/spool"),
@@ -221,6 +277,15 @@ std::vector<Setting> made() {
               "Milliseconds between two audits that `penstock up` makes by itself (`penstock audit --repeat`); 0: none, as where "
               "kafka.transactions is false"),
   };
+  for (auto& one : {integer("topics.*.partitions", 0, 0, 10'000, "Partitions of this topic; 0: kafka.partitions. Example: 12"),
+                    integer("topics.*.replication", 0, 0, 100, "Copies of this topic; 0: kafka.replication. Example: 3"),
+                    integer("topics.*.retention_hours", 0, -1, 876'000,
+                            "Hours that this topic keeps records; 0: as all of its kind, -1: for ever. Example: 48"),
+                    choice("topics.*.compression", "default", "How brokers keep this topic's records; default: kafka.compression",
+                           {"default", "producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"})}) {
+    all.push_back(one);
+    all.back().names = topic_names();
+  }
   for (auto const& kind : kinds())
     all.push_back(integer("retention." + kind + "_days", 0, 0, 36'500,
                           "Days that rows of " + kind + " are kept; 0: for ever. Example: 90"));
@@ -242,6 +307,8 @@ std::vector<std::string> provider_names() {
 
 std::string_view section_help(std::string_view section) {
   if (section == "kafka") return "The log: Redpanda or any Kafka";
+  if (section.starts_with("topics.")) return "What is different in one topic: [topics.\"md.trades\"]";
+  if (section == "schema_registry") return "Where readers of md.<kind> find what a record looks like";
   if (section == "database") return "The store: PostgreSQL with TimescaleDB";
   if (section == "log") return "What is written to stderr";
   if (section == "http") return "Where health and metrics are served";

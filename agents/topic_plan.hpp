@@ -9,7 +9,11 @@
 namespace penstock {
 
 /// raw.<provider> of the configured providers (all known ones where none is configured), md.<kind> of all kinds, a .dead
-/// beside each, penstock.ledger and penstock.dead; partitions and replication as configured.
+/// beside each, penstock.ledger and penstock.dead; kept as [kafka] and [topics."NAME"] say. Throws UsageError for what does
+/// not go together.
 std::vector<kafka::TopicSpec> topic_plan(Config const& config);
+
+/// Whether a topic has a name of ours: raw.…, md.…, penstock.….
+bool is_our_topic(Topic const& topic);
 
 }  // namespace penstock

@@ -1,6 +1,7 @@
 #include "streaming/config.hpp"
 
 #include "streaming/fault.hpp"
+#include "streaming/file_access.hpp"
 #include "streaming/log.hpp"
 
 #include <unistd.h>
@@ -29,10 +30,12 @@ struct ConfigLoader::Raw {
   std::optional<std::vector<std::string>> items;  ///< where the file spelled an array
   std::string origin;
   bool flag = false;
+  bool credential = false;  ///< systemd keeps these files from others by means that their mode does not show
 };
 
 struct ConfigLoader::Source {
   std::vector<Raw> values;
+  std::string file;  ///< that holds them all; "": none does
 };
 
 namespace {
@@ -93,21 +96,14 @@ std::size_t distance(std::string_view from, std::string_view to) {
   return before[to.size()];
 }
 
-// A file's text; the newline that editors and `echo` leave at its end is not part of a secret.
-std::string secret_in(std::string const& path, std::string const& key, std::string const& origin) {
-  errno = 0;
-  std::ifstream in{path, std::ios::binary};
-  std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in || in.bad() || std::filesystem::is_directory(path))
-    throw UsageError{origin + ": " + key + " names " + in_quotes(path) +
-                     ", which cannot be read: " + (errno != 0 ? std::strerror(errno) : "it is not a file with text") +
-                     "; name a file that this user may read"};
-  auto secret = std::move(text).str();
-  if (secret.ends_with('\n')) secret.pop_back();
-  if (secret.ends_with('\r')) secret.pop_back();
-  if (secret.empty())
-    throw UsageError{origin + ": " + key + " names " + in_quotes(path) + ", which is empty; write the secret into it"};
+std::string secret_in(std::string const& path, std::string const& key, std::string const& origin, bool checks_mode) {
+  auto const refuse = [&](std::string const& why) {
+    if (!why.empty()) throw UsageError{origin + ": " + key + " names " + in_quotes(path) + why};
+  };
+  refuse(unreadable(path));
+  if (checks_mode) refuse(exposed(path));
+  auto secret = secret_text(path);
+  if (secret.empty()) refuse(", which is empty; write the secret into it");
   return secret;
 }
 
@@ -130,12 +126,14 @@ Words secrets_in(std::string const& text) {
   return found;
 }
 
-void hide_inner(std::string const& text, std::string const& key, std::string const& origin, bool flag) {
+/// True where there was one.
+bool hide_inner(std::string const& text, std::string const& key, std::string const& origin, bool flag) {
   auto const secrets = secrets_in(text);
   for (auto const& secret : secrets) log::redact(secret);
   if (flag && !secrets.empty())
     throw UsageError{origin + ": a secret on the command line can be read by everybody on this machine; use the variable " +
                      variable_name(key) + " or the configuration file"};
+  return !secrets.empty();
 }
 
 [[noreturn]] void refuse(Setting const& setting, std::string const& key, std::string const& found, std::string const& origin) {
@@ -226,6 +224,12 @@ std::string where(std::string const& path, toml::source_region const& source) {
   return path + " line " + std::to_string(source.begin.line);
 }
 
+/// Whether `pattern`, the setting's key or what that begins with, covers `key`.
+bool stands_for(Setting const& setting, std::string_view pattern, std::string_view key) {
+  if (setting.names.empty() || !pattern.contains('*')) return covers(pattern, key);
+  return std::ranges::any_of(setting.names, [&](auto const& name) { return replaced(pattern, "*", name) == key; });
+}
+
 bool is_not_a_setting(std::string_view variable) {
   return variable == "PENSTOCK_CONFIG" || variable == "PENSTOCK_CONFIG_FD" || variable.starts_with("PENSTOCK_TEST_") ||
          variable.starts_with("PENSTOCK_TOOLBOX");
@@ -288,7 +292,7 @@ bool covers(std::string_view pattern, std::string_view key) {
 Setting const& Config::setting(std::string_view key) const {
   if (settings_ != nullptr)
     for (auto const& one : *settings_)
-      if (covers(one.key, key)) return one;
+      if (stands_for(one, one.key, key)) return one;
   throw std::logic_error{"no setting " + std::string{key}};
 }
 
@@ -327,10 +331,18 @@ std::string Config::origin(std::string_view key) const {
   return found != nullptr ? found->origin : "default";
 }
 
+std::string Config::secret_file(std::string_view key) const {
+  auto const found = value(key);
+  return found != nullptr ? found->secret_file : std::string{};
+}
+
 std::map<std::string, std::string> Config::flags() const {
   std::map<std::string, std::string> out;
   for (auto const& [key, value] : values_)
-    if (value.flag) out.emplace(key, value.text);
+    if (value.flag && !value.secret_file.empty())
+      out.emplace(key + std::string{file_suffix}, value.secret_file);
+    else if (value.flag)
+      out.emplace(key, value.text);
   return out;
 }
 
@@ -363,6 +375,7 @@ Config ConfigLoader::load(std::string const& file, std::map<std::string, std::st
   if (file.empty() && named != nullptr && *named != '\0') config.file_ = named;
   if (config.file_.empty() && std::filesystem::exists("penstock.toml")) config.file_ = "penstock.toml";
 
+  add(read_credentials(), config);
   if (!config.file_.empty()) add(read_file(config.file_, text ? *text : config_text(config.file_), config.sections_), config);
   add(read_variables(), config);
   add(read_flags(flags, spelled_flags), config);
@@ -370,40 +383,50 @@ Config ConfigLoader::load(std::string const& file, std::map<std::string, std::st
 }
 
 Setting const* ConfigLoader::find(std::string_view key) const {
-  auto const found = std::ranges::find_if(settings_, [&](Setting const& one) { return covers(one.key, key); });
+  auto const found = std::ranges::find_if(settings_, [&](Setting const& one) { return stands_for(one, one.key, key); });
   return found == settings_.end() ? nullptr : &*found;
 }
 
 Words ConfigLoader::keys_of(std::string_view section) const {
   Words out;
   for (auto const& one : settings_)
-    if (covers(section_of(one.key), section)) {
+    if (stands_for(one, section_of(one.key), section)) {
       out.emplace_back(last_part(one.key));
       if (one.secret) out.push_back(std::string{last_part(one.key)} + std::string{file_suffix});
     }
   return out;
 }
 
+Words const& ConfigLoader::names_of(Setting const& setting) const { return setting.names.empty() ? names_ : setting.names; }
+
 // What stands where a setting has `*`: publish.binance.symbols -> binance.
 void ConfigLoader::check_name(std::string_view key, std::string_view origin) const {
-  if (names_.empty()) return;
   for (auto const& one : settings_) {
     auto const star = one.key.find('*');
     if (star == one.key.npos || key.size() <= star || !key.starts_with(std::string_view{one.key}.substr(0, star))) continue;
-    auto const name = key.substr(star, key.find('.', star) - star);
-    if (!std::ranges::contains(names_, name))
-      throw UsageError{std::string{origin} + ": there is no " + one.key.substr(0, star - 1) + " section for " + in_quotes(name) +
-                       suggestion(name, names_)};
-    return;
+    auto const rest = key.substr(star);
+    // Of a name with dots only the beginning may have come yet.
+    auto const fits = [&](std::string const& name) {
+      return rest == name || rest.starts_with(name + '.') || name.starts_with(std::string{rest} + '.');
+    };
+    auto const& names = names_of(one);
+    if (names.empty() || std::ranges::any_of(names, fits)) return;
+    auto const name = one.names.empty() ? rest.substr(0, rest.find('.')) : rest;
+    throw UsageError{std::string{origin} + ": there is no " + one.key.substr(0, star - 1) + " section for " + in_quotes(name) +
+                     suggestion(name, names)};
   }
 }
 
 ConfigLoader::Source ConfigLoader::read_file(std::string const& path, std::string const& text, Words& sections) const {
-  Source source;
+  Source source{.values = {}, .file = path};
   std::vector<std::pair<toml::source_position, std::string>> found_sections;
   std::set<std::string> known_sections;
-  for (auto const& one : settings_)
+  for (auto const& one : settings_) {
     for (auto section = section_of(one.key); !section.empty(); section = section_of(section)) known_sections.insert(section);
+    for (auto const& name : one.names)
+      for (auto section = section_of(replaced(one.key, "*", name)); !section.empty(); section = section_of(section))
+        known_sections.insert(section);
+  }
   auto const is_section = [&](std::string_view key) {
     return std::ranges::any_of(known_sections, [&](auto const& known) { return covers(known, key); });
   };
@@ -426,10 +449,12 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, std::strin
       auto const secret_file = key.ends_with(file_suffix) ? find(key.substr(0, key.size() - file_suffix.size())) : nullptr;
       auto const setting = find(key);
       if (setting == nullptr && (secret_file == nullptr || !secret_file->secret)) {
+        if (node.is_table()) check_name(key, origin);
         if (has_named_sections(prefix) || has_named_sections(key)) {
           auto const section = has_named_sections(prefix) ? prefix : key;
           throw UsageError{origin + ": [" + section + "] has no keys of its own; write [" + section +
-                           ".NAME] and the keys below, where NAME is one of " + joined(names_)};
+                           ".NAME] and the keys below" +
+                           (section == "topics" ? ", such as [topics.\"md.trades\"]" : ", where NAME is one of " + joined(names_))};
         }
         if (is_section(key)) throw UsageError{origin + ": " + key + " is a section; write [" + key + "] and its keys below"};
         if (prefix.empty() && !node.is_table())
@@ -463,12 +488,33 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, std::strin
   return source;
 }
 
+// What systemd's LoadCredential= and SetCredential= put there: a file for each secret, named by its key.
+ConfigLoader::Source ConfigLoader::read_credentials() const {
+  Source source;
+  auto const* const folder = std::getenv("CREDENTIALS_DIRECTORY");
+  if (folder == nullptr || *folder == '\0') return source;
+  for (auto const& one : settings_) {
+    if (!one.secret) continue;
+    for (auto const& name : one.key.contains('*') ? names_of(one) : Words{""}) {
+      auto const key = replaced(one.key, "*", name);
+      auto const path = std::filesystem::path{folder} / key;
+      if (!std::filesystem::exists(path)) continue;
+      source.values.push_back({.key = key + std::string{file_suffix},
+                               .text = path.string(),
+                               .items = {},
+                               .origin = "credential " + key,
+                               .credential = true});
+    }
+  }
+  return source;
+}
+
 ConfigLoader::Source ConfigLoader::read_variables() const {
   Source source;
   Words known;
   for (auto const& one : settings_) {
     auto const star = one.key.contains('*');
-    for (auto const& name : star ? names_ : Words{""}) {
+    for (auto const& name : star ? names_of(one) : Words{""}) {
       auto const key = replaced(one.key, "*", name);
       known.push_back(variable_name(key));
       if (one.secret) known.push_back(variable_name(key + std::string{file_suffix}));
@@ -482,7 +528,10 @@ ConfigLoader::Source ConfigLoader::read_variables() const {
 
     // PENSTOCK_PUBLISH_BINANCE_HTTP_URL <- publish.*.http_url: what stands for the star has no underscore.
     std::string key;
-    for (auto const& one : settings_)
+    for (auto const& one : settings_) {
+      for (auto const& name : one.names)
+        if (auto named = replaced(one.key, "*", name); variable_name(named) == variable) key = std::move(named);
+      if (!one.names.empty()) continue;
       for (std::string_view const suffix :
            one.secret ? std::vector<std::string_view>{"", file_suffix} : std::vector<std::string_view>{""}) {
         auto const pattern = one.key + std::string{suffix};
@@ -499,6 +548,7 @@ ConfigLoader::Source ConfigLoader::read_variables() const {
                                [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
         key = replaced(pattern, "*", name);
       }
+    }
     if (key.empty()) throw UsageError{origin + " is not a setting of penstock" + suggestion(variable, known)};
     check_name(key, origin);
     source.values.push_back({.key = key,
@@ -534,6 +584,7 @@ void ConfigLoader::add(Source const& source, Config& config) const {
   for (auto const& raw : source.values) {
     auto key = raw.key;
     auto text = raw.text;
+    std::string secret_file;
     auto setting = find(key);
     if (setting == nullptr) {
       key.resize(key.size() - file_suffix.size());
@@ -541,17 +592,24 @@ void ConfigLoader::add(Source const& source, Config& config) const {
       if (setting == nullptr || !setting->secret) throw UsageError{raw.origin + " is not known"};
       if (std::ranges::any_of(source.values, [&](Raw const& other) { return other.key == key; }))
         throw UsageError{raw.origin + ": " + key + " and " + raw.key + " are both given; keep one of them"};
-      text = secret_in(text, raw.key, raw.origin);
+      secret_file = std::exchange(text, secret_in(text, raw.key, raw.origin, !raw.credential));
     }
     auto items = setting->type != Setting::Type::list ? Words{} : raw.items ? *raw.items : split(text, ',');
     if (raw.items) text = joined(items, ",");
+    auto holds_secret = setting->secret && secret_file.empty() && !text.empty();
     if (setting->secret) log::redact(text);
     if (!setting->secret) {
-      hide_inner(text, key, raw.origin, raw.flag);
-      for (auto const& item : items) hide_inner(item, key, raw.origin, raw.flag);
+      holds_secret = hide_inner(text, key, raw.origin, raw.flag);
+      for (auto const& item : items) holds_secret = hide_inner(item, key, raw.origin, raw.flag) || holds_secret;
     }
     check_text(*setting, key, text, items, raw.origin);
-    config.values_[key] = {.text = std::move(text), .items = std::move(items), .origin = raw.origin, .flag = raw.flag};
+    if (auto const why = holds_secret ? exposed(source.file) : ""; !why.empty())
+      throw UsageError{raw.origin + ": " + key + " is a secret in a file" + why};
+    config.values_[key] = {.text = std::move(text),
+                           .items = std::move(items),
+                           .origin = raw.origin,
+                           .secret_file = std::move(secret_file),
+                           .flag = raw.flag};
   }
 }
 

@@ -2,7 +2,9 @@
 ///   key  store.batch_count_max  flag  --store-batch-count-max (in `penstock store` also --batch-count-max)
 ///   variable  PENSTOCK_STORE_BATCH_COUNT_MAX  file  [store] batch_count_max = …
 /// Where a key has a `*` part (publish.*.symbols), any name may stand there: a section of its own for each.
-/// A secret may instead be given as <key>_file: a file that holds it. Secrets are handed to log::redact() when read.
+/// A secret may instead be given as <key>_file: a file that holds it, which others may not read (nor the configuration file,
+/// where it holds one itself). Given nowhere, it is looked for in $CREDENTIALS_DIRECTORY/<key>, where systemd puts it.
+/// Secrets are handed to log::redact() when read.
 /// An unknown key is an error that names the nearest known one; a wrong value says what is allowed, and where it came from.
 /// All errors are UsageError. One thread.
 #pragma once
@@ -27,8 +29,9 @@ struct Setting {
   std::vector<std::string> choices;              ///< of choices, and of lists with a closed set
   std::string form;                              ///< of texts: what is allowed, in words; "host:port, …"
   bool (*has_form)(std::string_view) = nullptr;  ///< of texts: nothing, any text will do
-  bool secret = false;   ///< never on the command line: variable, file, or <key>_file naming a file that holds it
-  bool only_up = false;  ///< read by `penstock up` alone, which has the flag; the agents' commands have none
+  std::vector<std::string> names;  ///< what `*` stands for, dots and all; empty: the loader's
+  bool secret = false;             ///< never on the command line: variable, file, or <key>_file naming a file that holds it
+  bool only_up = false;            ///< read by `penstock up` alone, which has the flag; the agents' commands have none
 };
 
 class Config {
@@ -42,7 +45,9 @@ class Config {
   bool given(std::string_view key) const;
   /// "flag --x", "variable PENSTOCK_X", "penstock.toml line 3", "default".
   std::string origin(std::string_view key) const;
-  /// The keys that were given on the command line, as text.
+  /// The file that a secret was read from, to read it again when it is refused; "": it was given itself.
+  std::string secret_file(std::string_view key) const;
+  /// The keys that were given on the command line, as text; of secrets <key>_file, with the file's name.
   std::map<std::string, std::string> flags() const;
   /// Names of the tables under a prefix that the file has, in its order: sections("publish") -> binance, hyperliquid.
   std::vector<std::string> sections(std::string_view prefix) const;
@@ -54,6 +59,7 @@ class Config {
     std::string text;
     std::vector<std::string> items;  ///< of lists
     std::string origin;
+    std::string secret_file;
     bool flag = false;
   };
   Setting const& setting(std::string_view key) const;
@@ -97,10 +103,12 @@ class ConfigLoader {
   struct Raw;     ///< one value as it was found, and where
   struct Source;  ///< all values of one origin: the file, the variables, the flags
   Source read_file(std::string const& path, std::string const& text, std::vector<std::string>& sections) const;
+  Source read_credentials() const;
   Source read_variables() const;
   Source read_flags(std::map<std::string, std::string> const& flags, std::map<std::string, std::string> const& spelled) const;
   void add(Source const& source, Config& config) const;
   Setting const* find(std::string_view key) const;
+  std::vector<std::string> const& names_of(Setting const& setting) const;
   void check_name(std::string_view key, std::string_view origin) const;
   std::vector<std::string> keys_of(std::string_view section) const;
 

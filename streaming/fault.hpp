@@ -11,6 +11,8 @@ class Fault : public std::runtime_error {
   enum class Kind {
     transient,  ///< ask again later: connection, resources, locks
     fatal,      ///< asking again cannot help; the message says what to change
+    refused,    ///< the other side does not let us in (password, certificate, mechanism): as fatal, but who was let in before
+                ///< asks again, since that may be on its way to being changed
     displaced,  ///< the consumer's place in its group was given away: this one is done for, a new one may go on
     data,       ///< the database refused the data itself (SQLSTATE class 22, 23, or 53400 of TimescaleDB)
   };

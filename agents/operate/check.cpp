@@ -30,7 +30,8 @@ std::string counted(std::size_t count, std::string const& noun) {
 
 std::string check_topics(Config const& config) {
   auto const plan = topic_plan(config);
-  auto const differences = kafka::plan_topics(connection_of(config), plan);
+  auto differences = kafka::plan_topics(connection_of(config), plan);
+  std::erase_if(differences, [](auto const& difference) { return !difference.can_be_made(); });
   if (differences.empty()) return counted(plan.size(), "topic") + ", as planned";
   std::string missing;
   constexpr std::size_t shown = 3;

@@ -26,7 +26,12 @@ constexpr seconds tell_again{30};
 
 void apply_topic_plan(Config const& config) {
   auto const connection = connection_of(config);
-  auto const differences = kafka::plan_topics(connection, topic_plan(config));
+  auto differences = kafka::plan_topics(connection, topic_plan(config));
+  for (auto const& difference : differences)
+    if (!difference.risk.empty())
+      log::warning("a topic differs from its plan and is left as it is; see `penstock topics plan`",
+                   {{"topic", difference.spec.name}, {"why", difference.detail}, {"risk", difference.risk}});
+  std::erase_if(differences, [](auto const& difference) { return !difference.can_be_made() || !difference.risk.empty(); });
   kafka::apply_topics(connection, differences);
   if (!differences.empty()) log::info("topics applied", {{"changes", std::to_string(differences.size())}});
 }

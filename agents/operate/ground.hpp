@@ -13,7 +13,7 @@
 
 namespace penstock {
 
-/// Makes and alters topics as planned. Throws Fault.
+/// Makes and alters topics as planned, but for what would destroy records; that is logged. Throws Fault.
 void apply_topic_plan(Config const& config);
 /// Throws Fault where the database is away, or lacks tables; `apply`: makes them.
 void prepare_database(Config const& config, bool apply, std::stop_token const& stop);

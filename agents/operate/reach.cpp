@@ -28,6 +28,7 @@ bool wait_for_broker(kafka::Connection const& connection, std::stop_token const&
       return true;
     } catch (Fault const& fault) {
       if (stop.stop_requested()) break;
+      if (fault.kind() == Fault::Kind::refused) throw;
       auto const now = Steady::now();
       if (limit > std::chrono::milliseconds::zero() && now >= until) throw;
       if (limit == std::chrono::milliseconds::zero() && now >= told + tell_again) {

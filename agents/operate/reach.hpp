@@ -12,7 +12,7 @@
 namespace penstock {
 
 /// False where it was asked to stop while it waited. Throws Fault that says which setting to change when no broker
-/// answered within `limit`; 0: waits without end, and logs now and then that it does.
+/// answered within `limit`, or at once when one does not let us in; 0: waits without end, and logs now and then that it does.
 bool wait_for_broker(kafka::Connection const& connection, std::stop_token const& stop, std::chrono::milliseconds limit);
 
 /// Throws Fault or UsageError that says which setting to change.

@@ -18,8 +18,9 @@ Each key may be given in four ways; an earlier one overrules a later one:
 | 4 | default | what the tables below say |
 
 The file is `penstock.toml` of the working folder, or the one that `--config` or the variable `PENSTOCK_CONFIG` names; [penstock.example.toml](../penstock.example.toml)
-holds every key. Where a key has a `*`, a provider's name stands there (`[publish.binance]`). A **secret** is never given on the command line, but by
-its variable, the file, or a key of the same name with `_file` at its end, which names a file that holds it. A key that is not known, or a value that is
+holds every key. Where a key has a `*`, a provider's name stands there (`[publish.binance]`), or a topic's (`[topics."md.trades"]`). A **secret** is never given on the command line, but by
+its variable, the file, or a key of the same name with `_file` at its end, which names a file that holds it; given nowhere, it is looked for in
+`$CREDENTIALS_DIRECTORY`, where systemd puts it under its key. Files with secrets are refused where others may read them ([operations/security.md](operations/security.md)). A key that is not known, or a value that is
 not allowed, is an error that says where it stands and what is allowed. `penstock check` reads the configuration and says what is wrong with it.
 
 This page is what `penstock list --settings` prints.

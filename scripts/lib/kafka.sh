@@ -41,13 +41,13 @@ kafka_fetch() {
   ) 9> "$kafka_cache/lock"
 }
 
-# A port that nothing listens on now; the system chooses.
+# So many ports that nothing listens on now; the system chooses.
 kafka_free_ports() {
   python3 -c '
-import socket
-held = [socket.socket() for _ in range(3)]
+import socket, sys
+held = [socket.socket() for _ in range(int(sys.argv[1]))]
 for s in held: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in held])'
+print(*[s.getsockname()[1] for s in held])' "$1"
 }
 
 kafka_properties() {
@@ -91,7 +91,7 @@ kafka_start() {
   kafka_fetch || return 1
   if [ ! -e "$dir/formatted" ]; then
     rm -rf "${dir:?}/data"
-    read -r port controller proxied <<< "$(kafka_free_ports)"
+    read -r port controller proxied <<< "$(kafka_free_ports 3)"
     kafka_properties "$dir" "$port" "$controller" "$proxied" > "$dir/server.properties"
     # An id of its own for each cluster: 16 random bytes, URL-safe base64.
     id=$(python3 -c 'import base64, os; print(base64.urlsafe_b64encode(b"p" + os.urandom(15)).decode().rstrip("="))')

@@ -30,10 +30,15 @@ class HttpTransfer final : public Transfer {
     set(CURLOPT_ACCEPT_ENCODING, "");  // All that libcurl can undo.
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(exchange_.timeout.count()));
     // Own headers may hold a key, which is not for whatever host a redirect names.
-    set(CURLOPT_FOLLOWLOCATION, exchange_.headers.empty() ? 1L : 0L);
+    set(CURLOPT_FOLLOWLOCATION, exchange_.headers.empty() && exchange_.user.empty() ? 1L : 0L);
     set(CURLOPT_MAXREDIRS, 5L);
     set(CURLOPT_REDIR_PROTOCOLS_STR, exchange_.url.starts_with("https:") ? "https" : "http,https");
-    if (exchange_.post) {
+    if (exchange_.put) set(CURLOPT_CUSTOMREQUEST, "PUT");
+    if (!exchange_.user.empty()) {
+      set(CURLOPT_USERNAME, exchange_.user.c_str());
+      set(CURLOPT_PASSWORD, exchange_.password.c_str());
+    }
+    if (exchange_.post || exchange_.put) {
       set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(exchange_.body.size()));
       set(CURLOPT_POSTFIELDS, exchange_.body.c_str());
     }

@@ -14,10 +14,11 @@
 namespace penstock::http {
 
 struct Exchange {
-  bool post = false;
+  bool post = false, put = false;  ///< `body` is sent then
   std::string url;
   std::string body;
   std::vector<Header> headers;
+  std::string user, password;  ///< "": nobody; sent at once, in the form that RFC 7617 calls Basic
   std::chrono::milliseconds timeout{std::chrono::seconds{20}};
 };
 

@@ -6,6 +6,7 @@
 #include "streaming/kafka/handles.hpp"
 #include "streaming/kafka/kafka.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -19,8 +20,11 @@ inline constexpr std::size_t record_bytes_max = 20 << 20;
 /// What librdkafka says outside of any call, from inside the poll of the client's own thread.
 /// Address must not change while the client lives.
 struct Trouble {
-  std::optional<Fault> fault;  ///< the client is of no use any more
-  std::string last_error;      ///< for people: why no broker answers
+  std::optional<Fault> fault;             ///< the client is of no use any more
+  std::string last_error;                 ///< for people: why no broker answers
+  std::atomic<int> certificate_error{0};  ///< OpenSSL's verdict on a broker's certificate; from a thread of librdkafka's
+  std::string user, password_file;        ///< of the connection
+  std::chrono::steady_clock::time_point told_at{};
 };
 
 /// librdkafka's properties on their way to a client. Those of the connection win over set(), those of must() over all.

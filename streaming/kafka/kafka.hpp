@@ -18,9 +18,11 @@ struct Connection {
   std::string client_id = "penstock";
   bool transactions = true;                       ///< false: the embedded broker, which has none
   std::map<std::string, std::string> properties;  ///< librdkafka's, for TLS and SASL
+  std::string user, password_file;                ///< of SASL: a client that is not let in any more reads the file again
 };
 
-/// Throws a fatal Fault that says what to change when no broker answers within `limit`.
+/// Throws a Fault that says what to change: refused, at once, when a broker does not let us in; fatal when none answers within
+/// `limit`.
 void check_reachable(Connection const& connection, std::chrono::milliseconds limit);
 
 struct ConsumerOptions {

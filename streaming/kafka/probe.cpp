@@ -1,6 +1,7 @@
 #include "streaming/kafka/probe.hpp"
 
 #include "streaming/kafka/client.hpp"
+#include "streaming/kafka/way_in.hpp"
 
 #include <algorithm>
 
@@ -9,12 +10,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds piece{250};  // So that why it does not answer is known at the end.
-
-/// "host:1/bootstrap: Connect failed: refused (after 0ms in state CONNECT)" -> "Connect failed: refused".
-std::string plain(std::string_view reason) {
-  if (auto const where = reason.find("/bootstrap: "); where != std::string_view::npos) reason.remove_prefix(where + 12);
-  return std::string{reason.substr(0, reason.find(" (after "))};
-}
 
 }  // namespace
 
@@ -46,8 +41,10 @@ void Probe::ask(std::chrono::milliseconds limit) {
     if (trouble.fault) throw Fault{*trouble.fault};
   } while (Clock::now() < until);
   auto const why = plain(trouble.last_error);
-  throw Fault{Fault::Kind::fatal, "no Kafka broker answers at " + brokers + (why.empty() ? "" : " (" + why + ")") +
-                                      ": start one, or set kafka.brokers (--kafka-brokers, PENSTOCK_KAFKA_BROKERS); "
+  auto const silence = silence_advice(why);
+  throw Fault{Fault::Kind::fatal, "no Kafka broker answers at " + brokers + (why.empty() ? "" : " (" + why + ")") + ": " +
+                                      (silence.empty() ? "" : std::string{silence} + "; else ") +
+                                      "start one, or set kafka.brokers (--kafka-brokers, PENSTOCK_KAFKA_BROKERS); "
                                       "`penstock up --embedded` needs none"};
 }
 

@@ -14,7 +14,8 @@ class Probe {
   explicit Probe(Connection const& connection);
   ~Probe();
 
-  /// Returns when one has answered; throws a fatal Fault that says what to change when none did within `limit`.
+  /// Returns when one has answered; throws a Fault that says what to change: refused, at once, when one
+  /// does not let us in; fatal when none did within `limit`.
   void ask(std::chrono::milliseconds limit);
 
  private:

@@ -1,11 +1,13 @@
 #include "streaming/kafka/topics.hpp"
 
 #include "streaming/kafka/client.hpp"
+#include "streaming/kafka/way_in.hpp"
 #include "streaming/log.hpp"
 
 #include <algorithm>
 #include <array>
-#include <functional>
+#include <cstdlib>
+#include <limits>
 #include <optional>
 #include <thread>
 
@@ -44,11 +46,21 @@ KafkaMetadata metadata_of(Admin& admin, std::chrono::milliseconds wait) {
   return KafkaMetadata{found};
 }
 
-std::map<Topic, int> topics_in(rd_kafka_metadata_t const& metadata) {
-  std::map<Topic, int> topics;
+struct Shape {
+  int partitions, replication;
+};
+
+std::map<Topic, Shape> shapes_in(rd_kafka_metadata_t const& metadata) {
+  std::map<Topic, Shape> topics;
   for (int i = 0; i < metadata.topic_cnt; ++i)
     if (auto const& topic = metadata.topics[i]; topic.err == RD_KAFKA_RESP_ERR_NO_ERROR)
-      topics[topic.topic] = topic.partition_cnt;
+      topics[topic.topic] = {topic.partition_cnt, topic.partition_cnt > 0 ? topic.partitions[0].replica_cnt : 0};
+  return topics;
+}
+
+std::map<Topic, int> topics_in(rd_kafka_metadata_t const& metadata) {
+  std::map<Topic, int> topics;
+  for (auto const& [name, shape] : shapes_in(metadata)) topics[name] = shape.partitions;
   return topics;
 }
 
@@ -94,9 +106,8 @@ bool is_not_ready(rd_kafka_resp_err_t error) {
 void check_topic(rd_kafka_topic_result_t const* result, std::string const& doing, Clock::time_point began) {
   auto const error = rd_kafka_topic_result_error(result);
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return;
-  auto const text =
-      doing + " " + rd_kafka_topic_result_name(result) + ": " +
-      (rd_kafka_topic_result_error_string(result) ? rd_kafka_topic_result_error_string(result) : rd_kafka_err2str(error));
+  auto const* const reason = rd_kafka_topic_result_error_string(result);
+  std::string const text = fault_of(error, doing + " " + rd_kafka_topic_result_name(result), reason ? reason : "").what();
   if (error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
     auto const early = Clock::now() < began + replication_wait;
     throw Fault{early ? Fault::Kind::transient : Fault::Kind::fatal,
@@ -205,7 +216,7 @@ void create(Admin& admin, Differences const& missing, Clock::time_point began) {
   std::array<char, 512> why{};
   std::vector<NewTopic> topics;
   std::vector<rd_kafka_NewTopic_t*> asked;
-  for (auto const& [kind, spec, detail] : missing) {
+  for (auto const& [kind, spec, detail, risk] : missing) {
     auto* const made = rd_kafka_NewTopic_new(spec.name.c_str(), spec.partitions, spec.replication, why.data(), why.size());
     if (made == nullptr) throw Fault{Fault::Kind::fatal, "cannot create topic " + spec.name + ": " + why.data()};
     topics.emplace_back(made);
@@ -265,7 +276,7 @@ void alter(Admin& admin, TopicSpec const& spec) {
 void wait_for(Admin& admin, Differences const& created) {
   when_ready([&] {
     auto const metadata = metadata_of(admin, request_wait);
-    for (auto const& [kind, spec, detail] : created) {
+    for (auto const& [kind, spec, detail, risk] : created) {
       auto const* const begin = metadata->topics;
       auto const* const found =
           std::find_if(begin, begin + metadata->topic_cnt, [&](auto const& topic) { return spec.name == topic.topic; });
@@ -278,16 +289,61 @@ void wait_for(Admin& admin, Differences const& created) {
   });
 }
 
+std::string value_in(std::map<std::string, std::string> const& config, std::string const& name) {
+  auto const found = config.find(name);
+  return found == config.end() ? "not set" : found->second;
+}
+
 std::string differences_in(TopicSpec const& spec, std::map<std::string, std::string> const& config) {
   std::string text;
   for (auto const& [name, planned] : spec.config) {
-    auto const found = config.find(name);
-    auto const now = found == config.end() ? "not set" : found->second;
-    if (now == planned) continue;
-    if (!text.empty()) text += "; ";
-    text += name + " is " + now + ", planned " + planned;
+    auto const now = value_in(config, name);
+    if (now != planned) text += (text.empty() ? "" : "; ") + name + " is " + now + ", planned " + planned;
   }
   return text;
+}
+
+/// Less time or fewer bytes than before; -1 and what is no number are without end.
+bool is_shorter(std::string const& planned, std::string const& now) {
+  auto const limit = [](std::string const& text) {
+    auto const number = std::strtoll(text.c_str(), nullptr, 10);
+    return text.empty() || number < 0 || text == "not set" ? std::numeric_limits<long long>::max() : number;
+  };
+  return limit(planned) < limit(now);
+}
+
+/// What a new configuration would destroy.
+std::string risk_in(TopicSpec const& spec, std::map<std::string, std::string> const& config) {
+  for (auto const& [name, planned] : spec.config) {
+    auto const now = value_in(config, name);
+    if (name.starts_with("retention.") && is_shorter(planned, now)) return "deletes records that are kept now";
+    if (name != "cleanup.policy" || now == planned) continue;
+    return planned.contains("compact") ? "deletes all but the last record of each key" : "deletes old records of every key";
+  }
+  return {};
+}
+
+constexpr auto partitions_risk =
+    "a key's new records go to another partition than its old ones: they may overtake these, and duplicates of these are not "
+    "noticed; do it when the topic is read to its end, and nothing writes";
+
+/// How a topic is, beside how it should be. Configuration is left out where the broker does not tell it.
+void compare(TopicSpec const& spec, Shape const& now, std::map<std::string, std::string> const* config,
+             std::vector<TopicDifference>& differences) {
+  using Kind = TopicDifference::Kind;
+  auto const counts = "has " + std::to_string(now.partitions) + " partitions, planned " + std::to_string(spec.partitions);
+  if (now.partitions < spec.partitions) differences.push_back({Kind::add_partitions, spec, counts, partitions_risk});
+  if (now.partitions > spec.partitions)
+    differences.push_back({Kind::fewer_partitions, spec, counts + "; Kafka cannot take partitions away, so they stay", {}});
+  // The embedded broker has one copy, whatever it was asked for.
+  if (config == nullptr) return;
+  if (now.replication != spec.replication)
+    differences.push_back({Kind::replication, spec,
+                           "has " + std::to_string(now.replication) + " copies, planned " + std::to_string(spec.replication) +
+                               "; the broker's own tool changes this: kafka-reassign-partitions.sh, or rpk topic alter-config",
+                           {}});
+  if (auto detail = differences_in(spec, *config); !detail.empty())
+    differences.push_back({Kind::config, spec, std::move(detail), risk_in(spec, *config)});
 }
 
 }  // namespace
@@ -313,32 +369,33 @@ Commits committed_offsets(Connection const& connection, std::string const& group
   return when_ready([&] { return commits_of(admin, group, topics); });
 }
 
-std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted) {
+std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted,
+                                         std::function<bool(Topic const&)> const& ours) {
   using Kind = TopicDifference::Kind;
   Admin admin{connection};
-  auto const there = when_ready([&] { return topics_in(*metadata_of(admin, request_wait)); });
+  auto there = when_ready([&] { return shapes_in(*metadata_of(admin, request_wait)); });
   std::vector<Topic> known;
   for (auto const& spec : wanted)
     if (there.contains(spec.name)) known.push_back(spec.name);
-  auto const configs = when_ready([&] { return configs_of(admin, known); });
+  auto configs = when_ready([&] { return configs_of(admin, known); });
 
   Differences differences;
   for (auto const& spec : wanted) {
     auto const found = there.find(spec.name);
     if (found == there.end()) {
-      differences.push_back({Kind::create, spec, std::to_string(spec.partitions) + " partitions"});
+      differences.push_back({Kind::create, spec, std::to_string(spec.partitions) + " partitions", {}});
       continue;
     }
-    auto const counts = "has " + std::to_string(found->second) + " partitions, planned " + std::to_string(spec.partitions);
-    if (found->second < spec.partitions) differences.push_back({Kind::add_partitions, spec, counts});
-    if (found->second > spec.partitions)
-      differences.push_back({Kind::fewer_partitions, spec, counts + "; partitions cannot be removed, so it stays"});
-    if (!configs) continue;
-    auto const config = configs->find(spec.name);
-    if (auto detail = differences_in(spec, config == configs->end() ? std::map<std::string, std::string>{} : config->second);
-        !detail.empty())
-      differences.push_back({Kind::config, spec, std::move(detail)});
+    compare(spec, found->second, configs ? &(*configs)[spec.name] : nullptr, differences);
+    there.erase(found);
   }
+  if (ours)
+    for (auto const& [name, shape] : there)
+      if (ours(name))
+        differences.push_back({Kind::unplanned,
+                               {.name = name, .partitions = shape.partitions, .replication = shape.replication, .config = {}},
+                               std::to_string(shape.partitions) + " partitions, which nothing here writes or reads",
+                               {}});
   return differences;
 }
 

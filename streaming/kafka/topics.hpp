@@ -3,6 +3,7 @@
 
 #include "streaming/kafka/kafka.hpp"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,10 +19,20 @@ struct TopicSpec {
 
 /// What differs between the plan and the broker.
 struct TopicDifference {
-  enum class Kind : std::uint8_t { create, add_partitions, fewer_partitions, config };
+  enum class Kind : std::uint8_t {
+    create,
+    add_partitions,
+    config,
+    fewer_partitions,  ///< this and what follows can only be said
+    replication,
+    unplanned,
+  };
   Kind kind;
-  TopicSpec spec;
+  TopicSpec spec;      ///< of an unplanned one only its name
   std::string detail;  ///< for people: "retention.ms is 604800000, planned 86400000"
+  std::string risk;    ///< what the change would destroy; "": nothing
+
+  bool can_be_made() const { return kind < Kind::fewer_partitions; }
 };
 
 /// All topics with their partition counts. Throws Fault.
@@ -36,8 +47,11 @@ std::map<TopicPartition, Kept> kept_offsets(Connection const& connection, std::m
 /// What a group has committed in them; partitions without it are left out. Throws Fault.
 Commits committed_offsets(Connection const& connection, std::string const& group, std::map<Topic, int> const& topics);
 
-std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted);
-/// Creates what is missing, adds partitions, alters configuration; never deletes. Throws Fault that names the topic.
+/// `ours`: of the topics that are in no plan, which to tell of. Throws Fault.
+std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted,
+                                         std::function<bool(Topic const&)> const& ours = nullptr);
+/// Makes those that can be made, risk or not, and leaves the others out: creates what is missing, adds partitions, alters
+/// configuration; never deletes a topic. Throws Fault that names the topic.
 void apply_topics(Connection const& connection, std::vector<TopicDifference> const& differences);
 
 }  // namespace penstock::kafka

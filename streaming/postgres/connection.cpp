@@ -1,5 +1,8 @@
 #include "streaming/postgres/connection.hpp"
 
+#include "streaming/file_access.hpp"
+#include "streaming/log.hpp"
+
 #include <libpq-fe.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -7,7 +10,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <pqxx/pqxx>
+#include <ranges>
 
 namespace penstock::postgres {
 namespace {
@@ -77,19 +82,83 @@ std::string take_sqlstate(std::string& message) {
   return {};
 }
 
-[[noreturn]] void throw_not_connected(PGconn* handle, Settings const& settings) {
+/// What a person can do about a way in that is closed, by what libpq and the server say of it; "" for nothing known.
+std::string_view way_in_advice(std::string_view message) {
+  struct Advice {
+    std::string_view said, what_to_do;
+  };
+  for (auto const& [said, what_to_do] : {
+           Advice{"does not match host name", "use a name of its certificate in database.url, or set database.tls_mode = verify-ca"},
+           Advice{"does not support SSL", "turn ssl on in its postgresql.conf, or set database.tls_mode = disable"},
+           Advice{"no encryption", "set database.tls_mode = verify-full"},
+           Advice{"valid client certificate", "set database.tls_certificate_file and database.tls_key_file"},
+           Advice{"certificate verify failed",
+                  "set database.tls_ca_file to the CA of the server's certificate, or renew that where it has expired"},
+           Advice{"private key", "change database.tls_key_file"},
+           Advice{"alert", "change database.tls_certificate_file to one that the server trusts"},
+           Advice{"certificate", "change database.tls_ca_file or database.tls_mode"},
+       })
+    if (message.contains(said)) return what_to_do;
+  return {};
+}
+
+[[noreturn]] void throw_not_connected(PGconn* handle, std::string const& password) {
   std::string message = PQerrorMessage(handle);
-  hide(message, settings.password);
+  hide(message, password);
   hide(message, PQpass(handle) == nullptr ? "" : PQpass(handle));
   auto const state = take_sqlstate(message);
   message = one_line(message);
   if (!state.empty()) throw_fault(state, message);
   if (PQconnectionNeedsPassword(handle) != 0)
-    throw Fault{Fault::Kind::fatal, message + ": set database.password (variable PENSTOCK_DATABASE_PASSWORD)"};
-  auto const says = [&](char const* words) { return message.contains(words); };
-  if (says("certificate") || says("does not support SSL"))
-    throw Fault{Fault::Kind::fatal, message + ": change sslmode or sslrootcert in database.url"};
+    throw Fault{Fault::Kind::refused, message + ": set database.password (variable PENSTOCK_DATABASE_PASSWORD)"};
+  if (auto const advice = way_in_advice(message); !advice.empty())
+    throw Fault{Fault::Kind::refused, message + ": " + std::string{advice}};
   throw Fault{Fault::Kind::transient, message};
+}
+
+bool is_this_machine(std::string const& hosts) {
+  return std::ranges::all_of(std::views::split(hosts, ','), [](auto const part) {
+    std::string_view const host{part};
+    return host.empty() || host.starts_with('/') || host.starts_with('@') || host == "localhost" || host == "::1" ||
+           host.starts_with("127.");
+  });
+}
+
+using Words = std::vector<std::pair<std::string, std::string>>;
+
+/// What `tls` means beside the URL, in libpq's words.
+Words tls_words(Tls const& tls, PQconninfoOption const* options) {
+  auto const url_mode = option_of(options, "sslmode");
+  if (tls.mode != "auto" && !url_mode.empty() && url_mode != tls.mode)
+    throw UsageError{"database.tls_mode is " + tls.mode + ", but database.url says sslmode=" + url_mode + "; keep one of them"};
+  Words words;
+  auto mode = tls.mode;
+  if (mode == "auto") {
+    auto const address = option_of(options, "hostaddr");
+    mode = !url_mode.empty()                                                           ? url_mode
+           : std::getenv("PGSSLMODE") != nullptr                                       ? std::getenv("PGSSLMODE")
+           : is_this_machine(address.empty() ? option_of(options, "host") : address) ? "prefer"
+                                                                                       : "verify-full";
+  }
+  words.emplace_back("sslmode", mode);
+  auto const has_own_ca = !option_of(options, "sslrootcert").empty() || std::getenv("PGSSLROOTCERT") != nullptr;
+  if (!tls.ca_file.empty())
+    words.emplace_back("sslrootcert", tls.ca_file);
+  else if (!has_own_ca && mode == "verify-full")
+    words.emplace_back("sslrootcert", "system");
+  else if (!has_own_ca && mode == "verify-ca")
+    throw UsageError{"database.tls_mode is verify-ca, which needs database.tls_ca_file: any host has a certificate of the system's"};
+  if (!tls.certificate_file.empty()) words.emplace_back("sslcert", tls.certificate_file);
+  if (!tls.key_file.empty()) words.emplace_back("sslkey", tls.key_file);
+  return words;
+}
+
+/// That of the file now, where there is one.
+std::string password_of(Settings const& settings) {
+  auto password = settings.password_file.empty() ? std::string{} : secret_text(settings.password_file);
+  if (password.empty()) return settings.password;
+  log::redact(password);
+  return password;
 }
 
 std::string seconds_of(milliseconds duration) { return std::to_string(std::max<long>(1, duration.count() / 1000)); }
@@ -119,14 +188,17 @@ class WayIn {
 Handle connect(Settings const& settings, WayIn const& way_in) {
   auto const silence = std::to_string(settings.silence_max.count());
   auto const idle = seconds_of(settings.silence_max / 2), interval = seconds_of(settings.silence_max / 6);
+  auto const password = password_of(settings);
   // What stands before dbname may be overruled by the URL; what stands after it overrules the URL.
-  std::vector<char const*> keys{"keepalives",       "keepalives_idle", "keepalives_interval", "keepalives_count",
-                                "tcp_user_timeout", "dbname",          "client_encoding",     "application_name"};
-  std::vector<char const*> values{"1",    idle.c_str(), interval.c_str(), "3", silence.c_str(), settings.url.c_str(),
-                                  "UTF8", "penstock"};
-  if (!settings.password.empty()) {
-    keys.push_back("password");
-    values.push_back(settings.password.c_str());
+  Words words{{"keepalives", "1"},          {"keepalives_idle", idle},     {"keepalives_interval", interval},
+              {"keepalives_count", "3"},    {"tcp_user_timeout", silence}, {"dbname", settings.url},
+              {"client_encoding", "UTF8"}, {"application_name", "penstock"}};
+  if (!password.empty()) words.emplace_back("password", password);
+  for (auto& word : tls_words(settings.tls, parse_url(settings.url).get())) words.push_back(std::move(word));
+  std::vector<char const*> keys, values;
+  for (auto const& [key, value] : words) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
   }
   keys.push_back(nullptr);
   values.push_back(nullptr);
@@ -135,7 +207,7 @@ Handle connect(Settings const& settings, WayIn const& way_in) {
   if (!handle) throw Fault{Fault::Kind::transient, "no memory for a database connection"};
   PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);
   for (auto state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK; state = PQconnectPoll(handle.get())) {
-    if (state == PGRES_POLLING_FAILED || PQstatus(handle.get()) == CONNECTION_BAD) throw_not_connected(handle.get(), settings);
+    if (state == PGRES_POLLING_FAILED || PQstatus(handle.get()) == CONNECTION_BAD) throw_not_connected(handle.get(), password);
     way_in.wait_for(handle.get(), state == PGRES_POLLING_READING);
   }
   PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
@@ -152,7 +224,10 @@ std::string session_settings(Settings const& settings) {
          set("idle_in_transaction_session_timeout", std::chrono::minutes{1}) + set("tcp_user_timeout", settings.silence_max) +
          "set tcp_keepalives_idle = " + seconds_of(settings.silence_max / 2) +
          ";set tcp_keepalives_interval = " + seconds_of(settings.silence_max / 6) + ";set tcp_keepalives_count = 3" +
-         ";set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = warning";
+         // Not "$user": penstock's tables would be in schema penstock for a role of that name, and found by no other. Databases
+         // that have them there are still read.
+         ";select set_config('search_path', replace(current_setting('search_path'), '\"$user\", ', '') || ', penstock', false);"
+         "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = warning";
 }
 
 std::string field_of(PGresult const* result, int code) {
@@ -209,7 +284,8 @@ void set_session(PGconn* handle, Settings const& settings, WayIn const& way_in) 
     }
     Result const result{PQgetResult(handle)};
     if (!result) return;
-    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) throw_result(handle, result.get());
+    auto const status = PQresultStatus(result.get());
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) throw_result(handle, result.get());
   }
 }
 
@@ -220,6 +296,8 @@ auto at_edge(Work&& work) {
     return work();
   } catch (pqxx::broken_connection const& error) {
     throw Fault{Fault::Kind::transient, "the connection to the database is lost: " + one_line(error.what())};
+  } catch (pqxx::insufficient_privilege const& error) {
+    throw_fault("42501", error.what());  // libpqxx hands it on without its SQLSTATE.
   } catch (pqxx::sql_error const& error) {
     throw_fault(error.sqlstate(), error.what());
   } catch (pqxx::failure const& error) {
@@ -227,7 +305,9 @@ auto at_edge(Work&& work) {
   }
 }
 
-std::string_view advice_of(std::string_view sqlstate) {
+std::string_view advice_of(std::string_view sqlstate, std::string_view message) {
+  if (sqlstate.starts_with("28"))
+    if (auto const advice = way_in_advice(message); !advice.empty()) return advice;
   if (sqlstate == "28P01") return "set database.password (variable PENSTOCK_DATABASE_PASSWORD), or the user in database.url";
   if (sqlstate.starts_with("28")) return "change the user in database.url, or let it in (CREATE ROLE, pg_hba.conf)";
   if (sqlstate == "3D000") return "create it with `createdb`, or change the name in database.url";
@@ -245,7 +325,7 @@ pqxx::params params_of(Row const& row) {
 
 }  // namespace
 
-void check_url(Settings const& settings) { parse_url(settings.url); }
+void check_url(Settings const& settings) { tls_words(settings.tls, parse_url(settings.url).get()); }
 
 std::string address_of(Settings const& settings) {
   auto const options = parse_url(settings.url);
@@ -267,6 +347,7 @@ Fault::Kind kind_of(std::string_view sqlstate) {
   if (sqlstate == "53400" || sqlstate == "P0001" || in_class({"22", "23", "54"})) return Fault::Kind::data;
   // 25006: a server that is still a standby. 25P03: we were silent inside a transaction. 58: the server's disk. XX000: what
   // the server did not foresee, mostly a chunk that is dropped while rows are written to it; the next try makes it anew.
+  if (sqlstate.starts_with("28")) return Fault::Kind::refused;
   if (sqlstate.empty() || sqlstate == "25006" || sqlstate == "25P03" || sqlstate == "XX000" ||
       in_class({"08", "40", "53", "55", "57", "58"}))
     return sqlstate == "58P01" ? Fault::Kind::fatal : Fault::Kind::transient;
@@ -278,7 +359,7 @@ void throw_fault(std::string_view sqlstate, std::string const& message) {
   if (kind == Fault::Kind::data)
     throw DataFault{
         {.sqlstate = std::string{sqlstate}, .message = one_line(message), .column = {}, .constraint = {}, .line = {}}};
-  auto const advice = advice_of(sqlstate);
+  auto const advice = advice_of(sqlstate, message);
   throw Fault{kind, one_line(message) + (advice.empty() ? "" : ": " + std::string{advice})};
 }
 
@@ -334,7 +415,7 @@ struct Connection::Parts {
 };
 
 Connection::Connection(Settings const& settings, std::stop_token const& stop) : parts_{std::make_unique<Parts>()} {
-  parse_url(settings.url);
+  check_url(settings);
   WayIn const way_in{settings, stop};
   auto handle = connect(settings, way_in);
   set_session(handle.get(), settings, way_in);

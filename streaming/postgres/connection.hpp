@@ -19,17 +19,25 @@ struct pg_conn;
 
 namespace penstock::postgres {
 
+struct Tls {
+  std::string mode = "auto";               ///< libpq's sslmode. auto: the URL's; else prefer on this machine, verify-full elsewhere
+  std::string ca_file;                     ///< "": the system's
+  std::string certificate_file, key_file;  ///< this client's own; "": none
+};
+
 /// How to reach the database. [database] of the configuration.
 struct Settings {
   std::string url;                                   ///< libpq's: postgresql://user@host:port/name, or host=… dbname=…
   std::string password;                              ///< "": the URL's own, PGPASSWORD or none
+  std::string password_file;                         ///< read for every connection, so that a new password needs no restart
+  Tls tls;
   std::chrono::milliseconds connect_max{10'000};     ///< for the whole way in; a host that does not answer is a transient Fault
   std::chrono::milliseconds silence_max{10'000};     ///< a peer that acknowledges nothing for so long is gone
   std::chrono::milliseconds statement_max{300'000};  ///< the server ends a statement that takes longer
   std::chrono::milliseconds lock_max{30'000};        ///< the same for waiting for a lock
 };
 
-/// Throws UsageError for an unusable URL.
+/// Throws UsageError for an unusable URL, or one that says something else than `tls`.
 void check_url(Settings const& settings);
 /// user@host:port/name, for people.
 std::string address_of(Settings const& settings);
@@ -59,7 +67,7 @@ class InDoubt : public Fault {
   explicit InDoubt(std::string const& message) : Fault{Kind::transient, message} {}
 };
 
-/// data: the data is bad; transient: ask again later; fatal: asking again cannot help.
+/// data: the data is bad; transient: ask again later; refused: not let in; fatal: asking again cannot help.
 Fault::Kind kind_of(std::string_view sqlstate);
 /// Throws DataFault or Fault, with what to do where that is known. `message`: the server's, any number of lines.
 [[noreturn]] void throw_fault(std::string_view sqlstate, std::string const& message);
@@ -74,8 +82,8 @@ std::string array_of(std::vector<Value> const& values);
 
 class Connection {
  public:
-  /// Throws UsageError for an unusable URL, Fault otherwise: refused, not found, starting up: transient; wrong password,
-  /// missing database or role: fatal.
+  /// Throws UsageError for an unusable URL, Fault otherwise: nobody there, not found, starting up: transient; wrong password,
+  /// role or certificate: refused; missing database: fatal.
   explicit Connection(Settings const& settings, std::stop_token const& stop = {});
   ~Connection();
   Connection(Connection&&) noexcept;

@@ -13,17 +13,20 @@ constexpr std::string_view migrations_lock = "select pg_advisory_lock(7093661)",
                            migrations_unlock = "select pg_advisory_unlock(7093661)";
 constexpr std::string_view retention_lock = "select pg_try_advisory_xact_lock(7093662)";
 constexpr std::string_view requires_license = "-- requires timescaledb.license = ";
+constexpr std::string_view requires_roles = "-- requires roles = ";
 
 int rank_of(std::string_view name) {
   if (name == "000_penstock.sql") return 0;
   if (name == "views.sql") return 2;
-  return name == "policies.sql" ? 3 : 1;
+  if (name == "policies.sql") return 3;
+  return name == "retention.sql" || name == "roles.sql" ? 4 : 1;
 }
 
-std::string license_required_by(std::string_view text) {
-  if (!text.starts_with(requires_license)) return {};
-  text.remove_prefix(requires_license.size());
-  return std::string{text.substr(0, text.find_first_of(" \r\n"))};
+/// What the first line of a file asks for; "" where it is not about that.
+std::string required_by(std::string_view text, std::string_view requirement) {
+  if (!text.starts_with(requirement)) return {};
+  text.remove_prefix(requirement.size());
+  return std::string{text.substr(0, text.find_first_of("\r\n"))};
 }
 
 bool exists(Connection& connection, std::string const& relation) {
@@ -39,6 +42,20 @@ std::string license_of(Connection& connection) {
   if (!has_timescale(connection)) return {};
   connection.query("select time_bucket('1 minute', now())");
   return connection.query("select coalesce(current_setting('timescaledb.license', true), '')").front().front().value_or("");
+}
+
+/// Why a file that makes these roles ("a, b") cannot be applied; "" where it can.
+std::string roles_problem(Connection& connection, std::string const& roles) {
+  if (roles.empty()) return {};
+  auto const missing =
+      connection
+          .query("select coalesce(string_agg(format('create role %I nologin', name), '; '), ''),"
+                 " (select rolsuper or rolcreaterole from pg_roles where rolname = current_user)"
+                 " from unnest(string_to_array($1, ', ')) name where not exists (select from pg_roles where rolname = name)",
+                 {roles})
+          .front();
+  if (missing[0]->empty() || missing[1] == "t") return {};
+  return "this user may not make roles: let one who may run `" + *missing[0] + "`, then `penstock db apply` again";
 }
 
 void make_extension(Connection& connection) {
@@ -129,7 +146,8 @@ std::vector<MigrationState> migration_status(Connection& connection, std::vector
   std::vector<MigrationState> states;
   for (auto const& file : migrations_of(texts)) {
     MigrationState state{.name = std::string{file.name}, .kind = Kind::pending, .applied_at = {}, .detail = {}};
-    auto const wanted = license_required_by(file.text);
+    auto const wanted = required_by(file.text, requires_license);
+    auto const roles = required_by(file.text, requires_roles);
     if (auto const found = applied.find(state.name); found != applied.end()) {
       state.applied_at = found->second.at;
       state.kind = found->second.checksum == checksum_of(connection, file.text) ? Kind::applied : Kind::changed;
@@ -137,6 +155,9 @@ std::vector<MigrationState> migration_status(Connection& connection, std::vector
     } else if (!wanted.empty() && !license.empty() && wanted != license) {
       state.kind = Kind::skipped;
       state.detail = "needs timescaledb.license = " + wanted + ", the server has " + license;
+    } else if (auto why = roles_problem(connection, roles); !why.empty()) {
+      state.kind = Kind::skipped;
+      state.detail = std::move(why);
     }
     states.push_back(std::move(state));
   }
@@ -179,8 +200,7 @@ Dropped drop_old_chunks(Connection& connection, std::string_view kind, std::int6
     return {.chunks = {}, .skipped = "another penstock is dropping chunks right now"};
   Dropped dropped;
   for (auto const& row :
-       connection.query("select drop_chunks(to_regclass($1), older_than => now() - make_interval(days => $2::int))",
-                        {table, std::to_string(days)}))
+       connection.query("select penstock.drop_chunks($1, $2::int)", {table, std::to_string(days)}))
     dropped.chunks.push_back(row.front().value_or(""));
   if (!dropped.chunks.empty())
     connection.execute(

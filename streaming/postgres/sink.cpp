@@ -2,6 +2,7 @@
 
 #include "streaming/postgres/batch_writer.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -59,7 +60,7 @@ class PostgresSink::Worker {
     auto settings = options_.database;
     settings.connect_max = std::min(settings.connect_max, look_connect_max);
     // One of its own: the writer's may be in the middle of a batch.
-    Connection connection{settings};
+    auto connection = open(settings, {});
     AnswerLimit const limit{connection};
     return committed_offsets(connection, options_.group, partitions);
   }
@@ -171,10 +172,20 @@ class PostgresSink::Worker {
     return true;
   }
 
+  // Who was let in before will be again: its password or certificate is being changed.
+  Connection open(Settings const& settings, std::stop_token const& stop) const try {
+    Connection connection{settings, stop};
+    was_let_in_ = true;
+    return connection;
+  } catch (Fault const& fault) {
+    if (fault.kind() != Fault::Kind::refused || !was_let_in_) throw;
+    throw Fault{Fault::Kind::transient, fault.what()};
+  }
+
   // True: it is a new one.
   bool connect(std::stop_token const& stop) {
     if (connection_) return false;
-    auto fresh = std::make_unique<Connection>(options_.database, stop);
+    auto fresh = std::make_unique<Connection>(open(options_.database, stop));
     std::scoped_lock const lock{connection_mutex_};
     if (stop.stop_requested()) throw Fault{Fault::Kind::transient, "asked to stop"};
     connection_ = std::move(fresh);
@@ -188,6 +199,7 @@ class PostgresSink::Worker {
   }
 
   SinkOptions const options_;
+  mutable std::atomic<bool> was_let_in_ = false;
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

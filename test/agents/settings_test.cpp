@@ -43,7 +43,7 @@ std::string uncommented(std::string const& text) {
   for (std::string line; std::getline(in, line); out += line + '\n') {
     auto const equals = line.find(" = ");
     auto const is_key = line.starts_with("# ") && equals != line.npos && line.find(' ', 2) == equals;
-    auto const holds_secret = line.starts_with("# password_file") || line.starts_with("# api_key_file");
+    auto const holds_secret = line.contains("password_file = ") || line.contains("api_key_file = ");
     if (is_key && !holds_secret) line.erase(0, 2);
   }
   return out;
@@ -55,6 +55,7 @@ struct File {
     folder = ::mkdtemp(pattern.data());
     path = (folder / "penstock.toml").string();
     std::ofstream{path} << text;
+    std::filesystem::permissions(path, std::filesystem::perms{0600});
   }
   ~File() { std::filesystem::remove_all(folder); }
   std::filesystem::path folder;
@@ -91,7 +92,8 @@ TEST_CASE("settings: the example file names every key, each at its default") {
   for (auto const& setting : all_settings()) {
     CAPTURE(setting.key);
     auto key = setting.key;
-    if (auto const star = key.find('*'); star != key.npos) key.replace(star, 1, config.sections("publish").front());
+    if (auto const star = key.find('*'); star != key.npos)
+      key.replace(star, 1, config.sections(key.substr(0, star - 1)).front());
     if (setting.secret) {
       CHECK(text.contains("# " + key.substr(key.rfind('.') + 1) + "_file = "));
       continue;

@@ -87,8 +87,51 @@ TEST_CASE("topics: what is missing is made, too few partitions become more, sett
   differences = plan_topics(connection, wanted);
   REQUIRE(differences.size() == 1);
   CHECK(differences[0].kind == TopicDifference::Kind::fewer_partitions);
+  CHECK_FALSE(differences[0].can_be_made());
   apply_topics(connection, differences);
   CHECK(list_topics(connection).at(wanted[0].name) == 3);
+}
+
+TEST_CASE("topics: what would destroy records, or mix up a key's, is told apart from what would not") {
+  auto const brokers = brokers_for_tests();
+  if (brokers.empty()) return;
+  auto const connection = connection_to(brokers);
+  auto const name = fresh("md.risky");
+  using Config = std::map<std::string, std::string>;
+  auto const risk_of = [&](int partitions, Config const& config) {
+    auto const differences = plan_topics(connection, {{.name = name, .partitions = partitions, .config = config}});
+    REQUIRE(differences.size() == 1);
+    CHECK(differences[0].can_be_made());
+    return differences[0].risk;
+  };
+  Config const now{{"cleanup.policy", "delete"}, {"retention.ms", "86400000"}};
+  CHECK(risk_of(1, now).empty());
+  apply_topics(connection, plan_topics(connection, {{.name = name, .partitions = 1, .config = now}}));
+  CHECK(risk_of(1, {{"cleanup.policy", "delete"}, {"retention.ms", "86399999"}}).contains("deletes records"));
+  CHECK(risk_of(1, {{"cleanup.policy", "delete"}, {"retention.ms", "86400001"}}).empty());
+  CHECK(risk_of(1, {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}}).empty());
+  CHECK(risk_of(1, {{"cleanup.policy", "compact"}}).contains("deletes all but the last record"));
+  CHECK(risk_of(1, {{"max.message.bytes", "2000000"}}).empty());
+  CHECK(risk_of(2, now).contains("partition"));
+}
+
+TEST_CASE("topics: copies that differ are told with the tool that changes them, and topics of ours without a plan are listed") {
+  auto const brokers = brokers_for_tests();
+  if (brokers.empty()) return;
+  auto const connection = connection_to(brokers);
+  auto const planned = fresh("raw.planned"), forgotten = fresh("raw.forgotten");
+  for (auto const& name : {planned, forgotten})
+    apply_topics(connection, plan_topics(connection, {{.name = name, .partitions = 1, .config = {}}}));
+  auto const differences =
+      plan_topics(connection, {{.name = planned, .partitions = 1, .replication = 3, .config = {}}},
+                  [&](Topic const& topic) { return topic == forgotten || topic == planned; });
+  REQUIRE(differences.size() == 2);
+  CHECK(differences[0].kind == TopicDifference::Kind::replication);
+  CHECK(differences[0].detail.starts_with("has 1 copies, planned 3; the broker's own tool changes this"));
+  CHECK(differences[1].kind == TopicDifference::Kind::unplanned);
+  CHECK(differences[1].spec.name == forgotten);
+  apply_topics(connection, differences);
+  CHECK(list_topics(connection).contains(forgotten));
 }
 
 TEST_CASE("topics: a setting that the broker refuses is a fatal fault that names the topic") {

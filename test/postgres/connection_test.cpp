@@ -39,7 +39,7 @@ TEST_CASE("postgres: what a SQLSTATE means for the batch") {
         Case{"40001", transient}, Case{"40P01", transient}, Case{"53100", transient}, Case{"53300", transient},
         Case{"55P03", transient}, Case{"57014", transient}, Case{"57P01", transient}, Case{"57P03", transient},
         Case{"25006", transient}, Case{"XX000", transient}, Case{"25P03", transient}, Case{"58030", transient},
-        Case{"", transient},      Case{"28P01", fatal},     Case{"28000", fatal},     Case{"3D000", fatal},
+        Case{"", transient},      Case{"28P01", refused},   Case{"28000", refused},     Case{"3D000", fatal},
         Case{"3F000", fatal},     Case{"42P01", fatal},     Case{"42703", fatal},     Case{"42501", fatal},
         Case{"0A000", fatal},     Case{"58P01", fatal},     Case{"XX001", fatal}}) {
     CAPTURE(sqlstate);
@@ -54,12 +54,12 @@ TEST_CASE("postgres: a refused connection says what to change, and never the pas
     std::string says;
   };
   for (auto const& [sqlstate, message, kind, says] :
-       {Case{"28P01", "password authentication failed for user \"penstock\"", Fault::Kind::fatal, "database.password"},
-        Case{"28000", "role \"penstock\" does not exist", Fault::Kind::fatal, "database.url"},
+       {Case{"28P01", "password authentication failed for user \"penstock\"", Fault::Kind::refused, "database.password"},
+        Case{"28000", "role \"penstock\" does not exist", Fault::Kind::refused, "database.url"},
         Case{"3D000", "database \"market\" does not exist", Fault::Kind::fatal, "createdb"},
         Case{"57P03", "the database system is starting up", Fault::Kind::transient, "starting up"},
         Case{"53300", "sorry, too many clients already", Fault::Kind::transient, "too many"},
-        Case{"28P01", "no such password: s3cret", Fault::Kind::fatal, "***"}}) {
+        Case{"28P01", "no such password: s3cret", Fault::Kind::refused, "***"}}) {
     CAPTURE(sqlstate);
     Refuser const server{sqlstate, message, sqlstate == "28P01"};
     auto const failure = connecting_to({.url = server.url()});
@@ -75,7 +75,7 @@ TEST_CASE("postgres: a server that asks for a password that was not given says w
   auto url = server.url();
   url.erase(url.find(":s3cret"), 7);
   auto const failure = connecting_to({.url = url});
-  CHECK(failure.kind == Fault::Kind::fatal);
+  CHECK(failure.kind == Fault::Kind::refused);
   CHECK_MESSAGE(failure.message.contains("database.password"), failure.message);
 }
 

@@ -12,12 +12,12 @@ using namespace penstock::test;
 
 using Kind = MigrationState::Kind;
 
-TEST_CASE("migrations: penstock's own first, then the kinds by name, then views, then policies") {
+TEST_CASE("migrations: penstock's own first, then the kinds by name, then views, then who may do what with them") {
   std::vector<std::string> names;
   for (auto const& file : migrations_of(schema_texts())) names.emplace_back(file.name);
   CHECK(names == std::vector<std::string>{"000_penstock.sql", "books.sql", "candles.sql", "gaps.sql", "instruments.sql",
                                           "odds.sql", "options.sql", "stats.sql", "tickers.sql", "trades.sql", "venues.sql",
-                                          "views.sql", "policies.sql"});
+                                          "views.sql", "policies.sql", "retention.sql", "roles.sql"});
 }
 
 TEST_CASE("migrations: applied once; a second run changes nothing") {
@@ -31,7 +31,7 @@ TEST_CASE("migrations: applied once; a second run changes nothing") {
   auto const before = database.ask(rows);
   auto again = database.connect();
   auto const states = apply_migrations(again, schema_texts(), [&](auto const& state) { second.push_back(state.name); });
-  CHECK(first.size() == 13);
+  CHECK(first.size() == 15);
   CHECK(database.ask(rows) == before);
   for (auto const& state : states) {
     CAPTURE(state.name);

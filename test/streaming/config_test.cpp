@@ -42,6 +42,7 @@ class Folder {
   ~Folder() { std::filesystem::remove_all(path_); }
   std::string write(std::string const& name, std::string const& text) const {
     std::ofstream{path_ / name} << text;
+    std::filesystem::permissions(path_ / name, std::filesystem::perms{0600});
     return (path_ / name).string();
   }
   std::string path(std::string const& name) const { return (path_ / name).string(); }
@@ -262,6 +263,77 @@ TEST_CASE("config: a secret comes from a variable, the file or a file of its own
   CHECK(error_of([&] {
           load(folder.write("c.toml", ""), {{"database.password_file", empty}});
         }).ends_with("which is empty; write the secret into it"));
+}
+
+TEST_CASE("config: a secret in a file that others may read is refused, be it the secret's own or the configuration") {
+  Folder const folder;
+  auto const open = [](std::string const& file) {
+    std::filesystem::permissions(file, std::filesystem::perms{0644});
+    return file;
+  };
+  auto const password = open(folder.write("password", "correct horse\n"));
+  auto const mode = ::geteuid() == 0 ? "640 " : "600 ";
+  CHECK(error_of_file("[database]\npassword_file = \"" + password + "\"\n") ==
+        "FILE line 2: database.password_file names \"" + password + "\", which others may read, too; run `chmod " + mode +
+            password + "`");
+  for (auto const* text : {"[database]\npassword = \"open-a\"\n", "[database]\nurl = \"postgresql://me:open-secret@host/db\"\n",
+                           "[kafka]\nproperties = [\"sasl.password=open-b\"]\n"}) {
+    auto const file = open(folder.write("open.toml", text));
+    CHECK(error_of([&] { load(file); }).ends_with(" is a secret in a file, which others may read, too; run `chmod " +
+                                                  std::string{mode} + file + "`"));
+  }
+  CHECK_NOTHROW(load(open(folder.write("open.toml", "[database]\nurl = \"postgresql://me@host/db\"\n"))));
+}
+
+TEST_CASE("config: a secret that is given nowhere is looked for where systemd puts credentials") {
+  Folder const folder;
+  auto const file = folder.write("penstock.toml", "");
+  Variable const credentials{"CREDENTIALS_DIRECTORY", folder.path("")};
+  CHECK(load(file).text("database.password").empty());
+  auto const credential = folder.write("database.password", "from systemd\n");
+  // With an access list for the service's user, its mode shows the group's right to read.
+  std::filesystem::permissions(credential, std::filesystem::perms{0440});
+  folder.write("publish.coingecko.api_key", "coingecko-key\n");
+  auto const config = load(file);
+  CHECK(config.text("database.password") == "from systemd");
+  CHECK(config.origin("database.password") == "credential database.password");
+  CHECK(config.secret_file("database.password") == credential);
+  CHECK(config.text("publish.coingecko.api_key") == "coingecko-key");
+  CHECK(log::redacted("from systemd") == "***");
+  Variable const variable{"PENSTOCK_DATABASE_PASSWORD", "from a variable"};
+  CHECK(load(file).text("database.password") == "from a variable");
+  CHECK(load(file).secret_file("database.password").empty());
+}
+
+TEST_CASE("config: a flag that names a secret's file is handed on as that, not as the secret") {
+  Folder const folder;
+  auto const password = folder.write("password", "handed on\n");
+  auto const config = load(folder.write("a.toml", ""), {{"database.password_file", password}});
+  CHECK(config.flags() == std::map<std::string, std::string>{{"database.password_file", password}});
+}
+
+TEST_CASE("config: a setting may have names of its own, with dots in them") {
+  std::vector<Setting> const named{{.key = "topics.*.partitions",
+                                    .type = Type::integer,
+                                    .fallback = "0",
+                                    .most = 9,
+                                    .names = {"md.trades", "md.trades.dead"}},
+                                   {.key = "publish.*.symbols", .type = Type::list}};
+  auto const load_named = [&](std::string const& text) {
+    Folder const folder;
+    return ConfigLoader{named, providers}.load(folder.write("a.toml", text), {});
+  };
+  for (auto const* text : {"[topics.\"md.trades\"]\npartitions = 7\n", "[topics.md.trades]\npartitions = 7\n"}) {
+    auto const config = load_named(text);
+    CHECK(config.integer("topics.md.trades.partitions") == 7);
+    CHECK(config.integer("topics.md.trades.dead.partitions") == 0);
+  }
+  Variable const variable{"PENSTOCK_TOPICS_MD_TRADES_DEAD_PARTITIONS", "3"};
+  CHECK(load_named("").integer("topics.md.trades.dead.partitions") == 3);
+  CHECK(error_of([&] { load_named("[topics.\"md.trdes\"]\npartitions = 7\n"); })
+            .ends_with("there is no topics section for \"md.trdes\"; did you mean md.trades?"));
+  CHECK(error_of([&] { load_named("[topics.\"md.trades\"]\npartition = 7\n"); }).contains("did you mean partitions?"));
+  CHECK(error_of([&] { load_named("[topics]\npartitions = 7\n"); }).contains("[topics] has no keys of its own"));
 }
 
 TEST_CASE("config: a password inside a URL or a broker property is kept out of the log") {

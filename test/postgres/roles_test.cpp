@@ -1,0 +1,146 @@
+/// The groups penstock_writer and penstock_reader: what each may do, and that a store needs no more than the first.
+#include "streaming/postgres/migrations.hpp"
+#include "test/postgres/database.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace penstock;
+using namespace penstock::postgres;
+using namespace penstock::test;
+
+namespace {
+
+/// The way in of one who has the rights of `role` and no others.
+Settings as(TestDatabase const& database, std::string const& role) {
+  auto settings = database.settings();
+  settings.url += std::string{settings.url.contains('?') ? "&" : "?"} + "options=-crole%3D" + role;
+  return settings;
+}
+
+std::string refusal(Connection& connection, std::string const& statement) {
+  try {
+    connection.execute(statement);
+  } catch (Fault const& fault) {
+    CHECK_MESSAGE(fault.kind() == Fault::Kind::fatal, fault.what());
+    return fault.what();
+  }
+  return "it was done";
+}
+
+}  // namespace
+
+TEST_CASE("roles: a store that is a penstock_writer and nothing else writes, upserts, back-fills and isolates bad rows") {
+  if (no_database()) return;
+  TestDatabase const database;
+  auto options = database.sink_options();
+  options.database = as(database, "penstock_writer");
+  PostgresSink sink{options};
+  auto const bad = "binance\tBTC/USDT\tnever\t2024-08-08T10:00:00.000001Z\t9\tsell\t1\t1\n";
+  auto const batch = BatchOf{}
+                         .add(trade(1))
+                         .add("trades", bad)
+                         .add(trade(2), true)
+                         .add(trade(2), true)
+                         .add(candle("1", 1))
+                         .add(candle("2", 2))
+                         .moves("md.trades", 0, -1, 4)
+                         .moves("md.candles", 0, -1, 2)
+                         .batch;
+  auto const result = write(sink, batch);
+  REQUIRE(result.rejected.size() == 1);
+  sink.commit();
+  CHECK(sink.committed({{"md.trades", Partition{0}}}).at({"md.trades", Partition{0}}) == Offset{4});
+  CHECK(database.ask("select count(*) from trades") == "2");
+  CHECK(database.ask("select close from candles") == "2");
+  CHECK(database.ask("select written, duplicate, dead from penstock.ledger where topic = 'md.trades'") == "2|1|1");
+}
+
+TEST_CASE("roles: a penstock_writer drops what is too old of penstock's tables, and nothing else") {
+  if (no_database()) return;
+  TestDatabase const database;
+  database.connect().execute(
+      "insert into trades select 'binance', 'BTC/USDT', now() - make_interval(days => d), now(), d::text, 'buy', 1, 1 from "
+      "generate_series(0, 9) d; create table orders (time timestamptz not null); select create_hypertable('orders', "
+      "by_range('time')); insert into orders values ('2020-01-01')");
+  Connection writer{as(database, "penstock_writer")};
+  CHECK(drop_old_chunks(writer, "trades", 4).chunks.size() == 5);
+  CHECK(database.ask("select dropped_chunks from penstock.retention") == "5");
+  CHECK_THROWS_WITH(writer.query("select penstock.drop_chunks('orders', 4)"), doctest::Contains("takes a kind of record"));
+  CHECK_THROWS_WITH(writer.query("select penstock.drop_chunks('trades', 0)"), doctest::Contains("at least 1 day"));
+  CHECK(refusal(writer, "select drop_chunks('trades', older_than => now())").contains("must be owner"));
+  for (auto const* statement :
+       {"delete from trades", "update trades set price = 0", "truncate trades", "drop table trades", "create table mine (x int)",
+        "delete from penstock.ledger", "insert into penstock.migrations values ('x', 'y')"}) {
+    CAPTURE(statement);
+    CHECK_MESSAGE(refusal(writer, statement) != "it was done", statement);
+  }
+}
+
+TEST_CASE("roles: a penstock_reader sees every table and view, and changes none") {
+  if (no_database()) return;
+  TestDatabase const database;
+  Connection reader{as(database, "penstock_reader")};
+  auto const relations = database.connect().query(
+      "select format('%I.%I', schemaname, name) from (select schemaname, tablename as name from pg_tables union all"
+      " select schemaname, viewname from pg_views) r where schemaname in ('public', 'penstock')");
+  CHECK(relations.size() > kind_names.size());
+  for (auto const& row : relations) {
+    CHECK_NOTHROW_MESSAGE(reader.query("select * from " + *row.front() + " limit 1"), *row.front());
+    auto const may = reader.query("select has_table_privilege($1, 'INSERT, UPDATE, DELETE, TRUNCATE')", {*row.front()});
+    CHECK_MESSAGE(may.front().front() == "f", *row.front());
+  }
+  CHECK(refusal(reader, "select penstock.drop_chunks('trades', 1)").contains("permission denied"));
+}
+
+TEST_CASE("roles: tables that a role named penstock had in its own schema are found by all") {
+  if (no_database()) return;
+  TestDatabase const database{TestDatabase::With::nothing};
+  auto url = database.settings();
+  url.url += std::string{url.url.contains('?') ? "&" : "?"} + "options=-csearch_path%3Dpenstock,public";
+  Connection owner{url};
+  auto const files = migrations_of(schema_texts());
+  apply_migrations(owner, files);
+  CHECK(database.ask("select relnamespace::regnamespace from pg_class where oid = 'trades'::regclass") == "penstock");
+  Connection writer{as(database, "penstock_writer")};
+  CHECK_NOTHROW(drop_old_chunks(writer, "trades", 1));
+  CHECK_NOTHROW(Connection{as(database, "penstock_reader")}.query("select * from latest_tickers"));
+}
+
+TEST_CASE("roles: only tables where the later one wins may be updated, and of every kind with chunks old ones may be dropped") {
+  if (no_database()) return;
+  TestDatabase const database;
+  auto connection = database.connect();
+  for (auto const kind : kind_names) {
+    CAPTURE(kind);
+    auto const may = [&](char const* what) {
+      return connection.query("select has_table_privilege('penstock_writer', $1, $2)", {std::string{kind}, what}).front().front();
+    };
+    CHECK(may("INSERT") == "t");
+    CHECK(may("SELECT") == "t");
+    CHECK(may("UPDATE") == (table_shape_of(kind).later_wins ? "t" : "f"));
+    CHECK(may("DELETE") == "f");
+    CHECK_NOTHROW(drop_old_chunks(connection, kind, 1));
+  }
+}
+
+TEST_CASE("roles: where they are not there and this user may not make them, that is said and the rest is applied") {
+  if (no_database()) return;
+  TestDatabase const database{TestDatabase::With::nothing};
+  database.connect().execute("create role " + database.name() + "; grant create on database " + database.name() + " to " +
+                             database.name());
+  auto files = migrations_of(schema_texts());
+  files.resize(1);
+  files.push_back({"roles.sql", "-- requires roles = penstock_absent_a, penstock_absent_b\nthis is not SQL"});
+  auto superuser = database.connect();
+  CHECK(migration_status(superuser, files)[1].kind == MigrationState::Kind::pending);
+  {
+    Connection plain{as(database, database.name())};
+    auto const states = migration_status(plain, files);
+    CHECK(states[0].kind == MigrationState::Kind::pending);
+    CHECK(states[1].kind == MigrationState::Kind::skipped);
+    CHECK(states[1].detail ==
+          "this user may not make roles: let one who may run `create role penstock_absent_a nologin; create role "
+          "penstock_absent_b nologin`, then `penstock db apply` again");
+  }
+  superuser.execute("drop owned by " + database.name() + "; drop role " + database.name());
+}
