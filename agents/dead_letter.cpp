@@ -1,8 +1,9 @@
 #include "agents/dead_letter.hpp"
 
+#include "streaming/whole_number.hpp"
+
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace penstock {
 namespace {
@@ -12,15 +13,7 @@ constexpr std::array<std::string_view, 9> own_headers{"reason", "detail",  "stag
 
 constexpr std::string_view suffix = ".dead";
 
-template <class Number>
-std::optional<Number> number(std::string_view text) {
-  Number value{};
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return value;
-}
-
-int attempt_in(Delivery const& delivery) { return number<int>(delivery.header("attempt")).value_or(0); }
+int attempt_in(Delivery const& delivery) { return whole_number<int>(delivery.header("attempt")).value_or(0); }
 
 Record without_own_headers(Delivery const& delivery) {
   Record record{.key = std::string{delivery.key}, .value = std::string{delivery.value}, .headers = {}};
@@ -51,8 +44,8 @@ Record dead_letter(Delivery const& delivery, Reject const& reject, std::string_v
 
 std::optional<Letter> read_letter(Delivery const& delivery) {
   auto const topic = delivery.header("topic");
-  auto const partition = number<std::int32_t>(delivery.header("partition"));
-  auto const offset = number<std::int64_t>(delivery.header("offset"));
+  auto const partition = whole_number<std::int32_t>(delivery.header("partition"));
+  auto const offset = whole_number<std::int64_t>(delivery.header("offset"));
   auto const failed_at = parse_time(delivery.header("failed_at"));
   if (!partition || !offset || !failed_at || delivery.position.topic != dead_letter_topic(topic)) return std::nullopt;
   return Letter{.source = {topic, Partition{*partition}, Offset{*offset}},

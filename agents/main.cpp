@@ -1,6 +1,7 @@
 /// penstock: one binary, one process = one command. The table of commands is agents/operate/commands.hpp.
 #include "agents/command_line.hpp"
 #include "agents/operate/commands.hpp"
+#include "agents/operate/output.hpp"
 #include "agents/settings.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/log.hpp"
@@ -33,7 +34,7 @@ Config config_of(CommandLine const& line) {
 
 int run(CommandLine const& line) {
   if (line.command == nullptr) {
-    std::cout << line.answer << std::flush;
+    std::cout << line.answer;
     return stopped_as_asked;
   }
   Invocation invocation{.arguments = line.arguments,
@@ -67,7 +68,7 @@ int main(int count, char** words) {
     auto const commands = all_commands();
     std::vector<std::string> const asked{words + 1, words + count};
     if (!asked.empty() && std::ranges::contains(commands, asked.front(), &Command::name)) who += ' ' + asked.front();
-    return run(parse_command_line(asked, commands));
+    return output_checked(run(parse_command_line(asked, commands)));
   } catch (UsageError const& error) {
     return fail(who, error.what(), wrong_usage);
   } catch (Fault const& fault) {

@@ -325,6 +325,11 @@ std::string_view section_help(std::string_view section) {
   return {};
 }
 
+std::vector<std::string> stored_kinds(Config const& config) {
+  auto const asked = config.list("store.kinds");
+  return asked.empty() ? kinds() : asked;
+}
+
 Config load_config(std::string const& file, std::map<std::string, std::string> const& flags,
                    std::map<std::string, std::string> const& spelled, std::optional<std::string> const& text) {
   return ConfigLoader{all_settings(), provider_names()}.load(file, flags, spelled, text);

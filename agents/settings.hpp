@@ -15,6 +15,8 @@ std::vector<Setting> const& all_settings();
 std::vector<std::string> provider_names();
 /// One line for each section: "publish.*" -> "What a publisher asks its provider for". "" for an unknown one.
 std::string_view section_help(std::string_view section);
+/// What stores write: store.kinds, and where it is empty all.
+std::vector<std::string> stored_kinds(Config const& config);
 /// Loads the configuration of penstock; as ConfigLoader::load. Throws UsageError.
 Config load_config(std::string const& file = {}, std::map<std::string, std::string> const& flags = {},
                    std::map<std::string, std::string> const& spelled = {}, std::optional<std::string> const& text = {});

@@ -8,7 +8,7 @@
 #include "agents/operate/audit_report.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
-#include "schemas/kinds.hpp"
+#include "agents/settings.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/time.hpp"
 
@@ -24,12 +24,6 @@ using namespace std::chrono_literals;
 constexpr int looks_max = 3;
 constexpr auto look_again_after = 1s;
 
-std::vector<std::string> kinds_of(Config const& config) {
-  auto kinds = config.list("store.kinds");
-  if (kinds.empty()) kinds.assign(kind_names.begin(), kind_names.end());
-  return kinds;
-}
-
 struct Audited {
   AuditFacts facts;
   std::vector<Remark> remarks;
@@ -44,7 +38,7 @@ Audited audited(Config const& config, bool deep, std::stop_token const& stop) {
                              .database = *database,
                              .transform_group = config.text("transform.group"),
                              .store_group = config.text("store.group"),
-                             .kinds = kinds_of(config),
+                             .kinds = stored_kinds(config),
                              .read_all = deep,
                              .stop = stop};
   auto const tables = deep ? count_rows(*database, sources.kinds) : std::vector<TableAccount>{};
@@ -74,7 +68,7 @@ int run(Invocation const& invocation) {
   if (invocation.has("repeat")) return repeat(invocation);
   if (!wait_for_broker(connection_of(invocation.config), invocation.stop, 5s)) return gave_up;
   auto const [facts, remarks] = audited(invocation.config, invocation.has("deep"), invocation.stop);
-  std::cout << (invocation.has("json") ? audit_json(facts, remarks) : audit_text(facts, remarks)) << std::flush;
+  std::cout << (invocation.has("json") ? audit_json(facts, remarks) : audit_text(facts, remarks));
   return adds_up(remarks) ? stopped_as_asked : gave_up;
 }
 

@@ -113,7 +113,7 @@ int run(Invocation const& invocation) {
   check_configuration(invocation.config, findings);
   check_broker(invocation.config, findings);
   check_database(invocation, findings);
-  std::cout << (invocation.has("json") ? findings_json(findings) : findings_text(findings)) << std::flush;
+  std::cout << (invocation.has("json") ? findings_json(findings) : findings_text(findings));
   return all_good(findings) ? stopped_as_asked : gave_up;
 }
 

@@ -1,6 +1,5 @@
 /// penstock db plan|apply|status|retention: the database's schema, and how long rows are kept.
 #include "agents/operate/commands.hpp"
-#include "agents/operate/print_table.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/operate/text_table.hpp"
 #include "schemas/kinds.hpp"

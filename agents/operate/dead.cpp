@@ -4,12 +4,14 @@
 #include "agents/health/reporting.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/dead_show.hpp"
-#include "agents/operate/print_table.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/operate/record_text.hpp"
+#include "agents/operate/text_table.hpp"
+#include "agents/operate/time_word.hpp"
 #include "schemas/reasons.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"
+#include "streaming/whole_number.hpp"
 
 #include <poll.h>
 #include <unistd.h>
@@ -60,15 +62,7 @@ Verb const& verb_of(Invocation const& invocation) {
 
 /// A time, or how long ago: 90s, 30m, 12h, 7d.
 Time time_of(std::string const& flag, std::string const& text) {
-  if (auto const time = parse_time(text)) return *time;
-  auto const number = text.empty() ? std::nullopt : whole_number<std::int32_t>(std::string_view{text}.substr(0, text.size() - 1));
-  if (number) switch (text.back()) {
-      case 's': return system_clock().now() - std::chrono::seconds{*number};
-      case 'm': return system_clock().now() - std::chrono::minutes{*number};
-      case 'h': return system_clock().now() - std::chrono::hours{*number};
-      case 'd': return system_clock().now() - std::chrono::days{*number};
-      default: break;
-    }
+  if (auto const time = parse_time_or_ago(text, system_clock().now())) return *time;
   throw UsageError{"--" + flag + " is \"" + text +
                    "\": it takes a time such as 2026-01-31T12:00:00Z, or how long ago: 90s, 30m, 12h, 7d"};
 }
@@ -150,7 +144,7 @@ void print_tallies(DeadOutcome const& found, Time now) {
   if (rows.size() == 1)
     std::cout << "no dead letters" << std::endl;
   else
-    print_table(rows);
+    std::cout << text_table(rows);
   if (found.strange > 0) std::cout << found.strange << " records there are no letters of penstock" << std::endl;
 }
 

@@ -72,7 +72,6 @@ void print_text(Delivery const& letter, DeadAction const* done, DecodedNow const
   for (auto const& [index, reject] : now.rejected)
     std::cout << std::format("now: record {} rejected again, {}: {}\n", index, reject.reason, visible(reject.detail));
   for (auto const& [kind, json] : now.records) std::cout << std::format("now: md.{} {}\n", kind, visible(json));
-  std::cout << std::flush;
 }
 
 std::string json_of(Reject const& reject) {

@@ -75,7 +75,6 @@ int run(Invocation const& invocation) {
     for (auto const* provider : providers) print(*provider);
     std::cout << "* published unless [publish.PROVIDER] channels says otherwise\n\nkinds: " << joined(kinds()) << '\n';
   }
-  std::cout.flush();
   return stopped_as_asked;
 }
 

@@ -1,6 +1,7 @@
 #include "agents/operate/record_text.hpp"
 
 #include "streaming/json.hpp"
+#include "streaming/whole_number.hpp"
 
 #include <simdjson.h>
 

@@ -7,7 +7,7 @@
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/retention.hpp"
-#include "schemas/kinds.hpp"
+#include "agents/settings.hpp"
 #include "schemas/table_shapes.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/kafka.hpp"
@@ -16,12 +16,6 @@
 
 namespace penstock {
 namespace {
-
-std::vector<std::string> kinds_of(Config const& config) {
-  auto kinds = config.list("store.kinds");
-  if (kinds.empty()) kinds.assign(kind_names.begin(), kind_names.end());
-  return kinds;
-}
 
 Retention::Days retention_of(Config const& config, std::vector<std::string> const& kinds) {
   Retention::Days days;
@@ -39,7 +33,7 @@ void look_at_database(Config const& config, std::stop_token const& stop) try {
 
 int run(Invocation const& invocation) {
   auto const& config = invocation.config;
-  auto const kinds = kinds_of(config);
+  auto const kinds = stored_kinds(config);
   auto const kafka = connection_of(config);
   auto const group = config.text("store.group");
   InstanceName const instance{group, config.integer("status.instance")};

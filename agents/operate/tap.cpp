@@ -5,6 +5,7 @@
 #include "agents/operate/record_text.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/topics.hpp"
+#include "streaming/whole_number.hpp"
 
 #include <simdjson.h>
 

@@ -6,6 +6,7 @@
 #include "agents/keep_running.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/reach.hpp"
+#include "agents/settings.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/kafka.hpp"
 
@@ -30,9 +31,7 @@ std::vector<Provider const*> providers_of(Config const& config) {
 // What the stores read; nobody reads letters and the ledger for sure.
 kafka::Pacing pacing_of(Config const& config) {
   kafka::Pacing pacing{.bytes_max = static_cast<std::size_t>(config.integer("kafka.pace_bytes_max")), .readers = {}};
-  auto kinds = config.list("store.kinds");
-  if (kinds.empty()) kinds.assign(kind_names.begin(), kind_names.end());
-  for (auto const& kind : kinds) pacing.readers["md." + kind] = config.text("store.group");
+  for (auto const& kind : stored_kinds(config)) pacing.readers["md." + kind] = config.text("store.group");
   return pacing;
 }
 

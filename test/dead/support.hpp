@@ -8,66 +8,13 @@
 #include "agents/topic_plan.hpp"
 #include "streaming/kafka/read_to_end.hpp"
 #include "test/kafka/support.hpp"
+#include "test/program.hpp"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdio>
 #include <map>
 
 namespace penstock::test {
 
 using namespace kafka::test;
-using Words = std::vector<std::string>;
-
-struct Ran {
-  int code = -1;
-  std::string text;  ///< stdout and stderr
-};
-
-/// Without a terminal. The words must not hold a quote.
-inline Ran penstock(Words const& words) {
-  std::string command = PENSTOCK_PROGRAM;
-  for (auto const& word : words) command += " '" + word + "'";
-  auto* const pipe = ::popen((command + " 2>&1 < /dev/null").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  Ran ran;
-  std::array<char, 4096> buffer{};
-  while (auto const size = std::fread(buffer.data(), 1, buffer.size(), pipe)) ran.text.append(buffer.data(), size);
-  ran.code = WEXITSTATUS(::pclose(pipe));
-  return ran;
-}
-
-/// Runs in the background; killed at the end.
-class Process {
- public:
-  explicit Process(Words words) {
-    words.insert(words.begin(), PENSTOCK_PROGRAM);
-    std::vector<char*> pointers;
-    for (auto& word : words) pointers.push_back(word.data());
-    pointers.push_back(nullptr);
-    pid_ = ::fork();
-    if (pid_ != 0) return;
-    ::execv(pointers.front(), pointers.data());
-    ::_exit(127);
-  }
-  ~Process() { end(SIGKILL); }
-  Process(Process const&) = delete;
-  Process& operator=(Process const&) = delete;
-
-  /// The signal that it died of; 0: it had ended by itself.
-  int end(int signal) {
-    if (pid_ <= 0) return 0;
-    ::kill(pid_, signal);
-    int status = 0;
-    ::waitpid(std::exchange(pid_, 0), &status, 0);
-    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  }
-
- private:
-  pid_t pid_ = 0;
-};
 
 /// A topic with its dead letters, that no earlier run used.
 struct World {
