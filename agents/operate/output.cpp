@@ -40,6 +40,8 @@ bool put_line(std::string_view line) {
   return false;
 }
 
+bool output_is_wanted() { return !reader_is_gone(); }
+
 int output_checked(int code) {
   if (flushed() || reader_is_gone()) return code;
   throw Fault{Fault::Kind::fatal, std::string{"not all of the output could be written to stdout"} +

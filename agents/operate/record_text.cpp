@@ -45,13 +45,65 @@ std::string visible(std::string_view bytes, std::size_t most) {
   return out;
 }
 
-std::string json_value(std::string_view bytes) {
+namespace {
+
+bool is_json(std::string_view bytes) {
   thread_local simdjson::dom::parser parser;
   simdjson::dom::element record;
-  if (parser.parse(bytes.data(), bytes.size()).get(record) != simdjson::SUCCESS) return json_string(bytes);
+  return parser.parse(bytes.data(), bytes.size()).get(record) == simdjson::SUCCESS;
+}
+
+/// The end of the text in quotes that begins at `from`.
+std::size_t text_end(std::string_view json, std::size_t from) {
+  auto at = from + 1;
+  while (at < json.size() && json[at] != '"') at += json[at] == '\\' ? 2 : 1;
+  return std::min(at + 1, json.size());
+}
+
+}  // namespace
+
+std::string json_value(std::string_view bytes) {
+  if (!is_json(bytes)) return json_string(bytes);
   // Its own spelling, not a parsed one: numbers must not change. A line break between tokens is only a space.
   std::string out;
   std::ranges::replace_copy_if(bytes, std::back_inserter(out), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return out;
+}
+
+std::string indented_json(std::string_view bytes) {
+  if (!is_json(bytes)) return visible(bytes);
+  std::string out;
+  std::size_t depth = 0;
+  auto const line = [&] { out.append("\n").append(2 * depth, ' '); };
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    char const c = bytes[at];
+    if (c == '"') {
+      auto const end = text_end(bytes, at);
+      out += visible(bytes.substr(at, end - at));
+      at = end - 1;
+    } else if (c == '{' || c == '[') {
+      auto const next = bytes.find_first_not_of(" \t\r\n", at + 1);
+      out += c;
+      if (bytes[next] == '}' || bytes[next] == ']') {
+        out += bytes[next];
+        at = next;
+        continue;
+      }
+      ++depth;
+      line();
+    } else if (c == '}' || c == ']') {
+      --depth;
+      line();
+      out += c;
+    } else if (c == ',') {
+      out += c;
+      line();
+    } else if (c == ':') {
+      out += ": ";
+    } else if (!std::string_view{" \t\r\n"}.contains(c)) {
+      out += c;
+    }
+  }
   return out;
 }
 

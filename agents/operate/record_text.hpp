@@ -20,6 +20,8 @@ std::string visible(std::string_view bytes, std::size_t most = std::string_view:
 
 /// The record's value as JSON: itself, on one line, where it is JSON, else a text. Every number keeps its spelling.
 std::string json_value(std::string_view bytes);
+/// The same over several lines, indented by two spaces; every number and text keeps its spelling. What is no JSON: visible().
+std::string indented_json(std::string_view bytes);
 /// One JSON object: topic, partition, offset, timestamp, key, headers (pairs, for a name may come twice) and value.
 std::string json_of(Delivery const& delivery);
 

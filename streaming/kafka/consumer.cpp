@@ -15,6 +15,7 @@ constexpr auto missing_topic_wait = 4s;
 constexpr auto close_wait = 1s;
 /// For each question of follow(), which a stop waits for.
 constexpr auto follow_wait = 4s;
+constexpr auto new_partitions_wait = 500ms;
 /// Asked from inside poll(), and a stop must not wait for it: with close_wait less than 5 s.
 constexpr int committed_wait_ms = 1'500;
 /// librdkafka needs about this much for a record beside its bytes.
@@ -147,6 +148,26 @@ void KafkaConsumer::follow(std::vector<Topic> const& topics, FollowOptions const
   if (on_assignment_)
     for (auto const& [partition, offset] : on_assignment_({all, {}})) starts[partition] = offset;
   place(all, starts);
+  followed_ = topics;
+  new_partitions_every_ = options.new_partitions_every;
+  look_again_ = std::chrono::steady_clock::now() + new_partitions_every_;
+}
+
+/// librdkafka tells nobody without a group that there are more.
+void KafkaConsumer::look_for_new_partitions() {
+  auto const now = std::chrono::steady_clock::now();
+  if (new_partitions_every_ == 0ms || now < look_again_) return;
+  look_again_ = now + new_partitions_every_;
+  Offsets added;
+  for (auto const& topic : followed_) try {
+      for (auto& partition : partitions_of_topic(client_.get(), topic, new_partitions_wait))
+        if (!assigned_.contains(partition)) added[std::move(partition)] = beginning;
+    } catch (Fault const& problem) {
+      log::debug("partitions are not known now", {{"topic", topic}, {"why", problem.what()}});
+    }
+  if (added.empty()) return;
+  check(rd_kafka_incremental_assign(client_.get(), list_with_offsets(added).get()), "cannot read new partitions");
+  for (auto const& [partition, offset] : added) assigned_.insert(partition);
 }
 
 void KafkaConsumer::poll(std::vector<Delivery>& into, std::size_t count, std::chrono::milliseconds wait) {
@@ -154,6 +175,7 @@ void KafkaConsumer::poll(std::vector<Delivery>& into, std::size_t count, std::ch
   lost_now_.clear();
   if (!unplaced_.empty()) take_over({unplaced_.begin(), unplaced_.end()});
   look_for_missing_topics();
+  look_for_new_partitions();
   auto const until = std::chrono::steady_clock::now() + wait;
   std::size_t delivered = 0;
   while (true) {

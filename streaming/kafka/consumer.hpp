@@ -48,13 +48,16 @@ class KafkaConsumer final : public Consumer, private Trouble {
   void note(rd_kafka_message_t const& message);
   std::string_view topic_of(rd_kafka_message_t const& message);
   void look_for_missing_topics();
+  void look_for_new_partitions();
   void raise();
 
   // Set once.
   bool grouped_;
   std::string group_;
   OnAssignment on_assignment_;
-  std::set<std::string, std::less<>> topics_;  ///< what Position::topic views
+  std::vector<Topic> followed_;
+  std::chrono::milliseconds new_partitions_every_{};  ///< 0: they are not looked for
+  std::set<std::string, std::less<>> topics_;         ///< what Position::topic views
   KafkaClient client_;
   KafkaQueue queue_;
 
@@ -65,6 +68,7 @@ class KafkaConsumer final : public Consumer, private Trouble {
   Offsets starts_;                     ///< where reading began, and after that the ends that were reached
   std::set<TopicPartition> lost_now_;  ///< during this poll()
   std::map<Topic, std::chrono::steady_clock::time_point> missing_;  ///< topic -> when to give up on it
+  std::chrono::steady_clock::time_point look_again_{};
   std::exception_ptr failure_;  ///< to be thrown from poll() when its deliveries are handed over
   std::vector<rd_kafka_message_t*> buffer_;
   std::string_view last_topic_;

@@ -38,6 +38,9 @@ std::unique_ptr<Consumer> make_consumer(Connection const& connection, ConsumerOp
 struct FollowOptions {
   bool from_earliest = true;
   Time from_time{};  ///< when set: from the first record at or after it
+  /// Partitions that are added later are looked for so often, and read from their beginning; 0: never. A look may hold a
+  /// poll() for half a second when the broker is away.
+  std::chrono::milliseconds new_partitions_every{};
 };
 std::unique_ptr<Consumer> make_follower(Connection const& connection, std::vector<Topic> const& topics,
                                         FollowOptions const& options);
