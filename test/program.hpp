@@ -33,7 +33,7 @@ inline Ran shell(std::string const& line) {
 }
 
 /// Without a terminal. The words must not hold a quote.
-inline Ran penstock(Words const& words) {
+inline Ran run(Words const& words) {
   std::string command = PENSTOCK_PROGRAM;
   for (auto const& word : words) command += " '" + word + "'";
   return shell(command + " 2>&1 < /dev/null");

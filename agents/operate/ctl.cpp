@@ -1,6 +1,5 @@
 /// penstock ctl: asks the `penstock up` that runs.
 #include "agents/operate/commands.hpp"
-#include "agents/operate/print_table.hpp"
 #include "agents/operate/record_text.hpp"
 #include "agents/operate/up_socket.hpp"
 #include "streaming/fault.hpp"
@@ -120,7 +119,7 @@ void show_status(Json const& answer) {
                     number_of(agent, "pid") == 0 ? "-" : std::to_string(number_of(agent, "pid")),
                     std::to_string(number_of(agent, "restarts")), std::to_string(number_of(agent, "restarts_10m")),
                     text_of(agent, "reason")});
-  print_table(rows);
+  std::cout << text_table(rows);
   std::cout << std::flush;
 }
 

@@ -47,7 +47,7 @@ struct World {
     words.insert(words.begin(), "dead");
     words.insert(words.end(), {"--kafka-brokers", connection.brokers});
     if (!connection.transactions) words.emplace_back("--kafka-transactions=false");
-    return penstock(words);
+    return run(words);
   }
 
   struct Read {
