@@ -36,10 +36,9 @@ void restore(termios const* settings) {
   if (settings != nullptr) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, settings);
 }
 
-// After fork() in a program with threads: nothing but system calls.
+// After fork() in a program with threads: nothing but system calls. All signals are blocked: those that end its parent, and
+// that of a terminal which the shell has taken already.
 [[noreturn]] void guard(int pipe, termios const* settings) {
-  std::signal(SIGTTOU, SIG_IGN);  // The shell may have taken the terminal already.
-  std::signal(SIGHUP, SIG_IGN);
   char said = 0;
   ssize_t size = 0;
   do size = ::read(pipe, &said, 1);
@@ -68,11 +67,15 @@ bool FullScreen::is_possible() { return ::isatty(STDOUT_FILENO) == 1; }
 FullScreen::FullScreen() : has_keys_{::isatty(STDIN_FILENO) == 1 && ::tcgetattr(STDIN_FILENO, &before_) == 0} {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Fault{Fault::Kind::fatal, "cannot make a pipe: too many files are open"};
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
   guard_pid_ = ::fork();
   if (guard_pid_ == 0) {
     ::close(ends[1]);
     guard(ends[0], has_keys_ ? &before_ : nullptr);
   }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::close(ends[0]);
   guard_ = ends[1];
   if (has_keys_) {
