@@ -26,7 +26,8 @@ struct Invocation {
   std::map<std::string, std::string> flags;  ///< the command's own; switches are "true" where given
   Config config;
   std::stop_token stop;
-  std::string program;  ///< path of this binary, to start others
+  std::string program;       ///< path of this binary, to start others
+  std::string config_error;  ///< where file_may_be_wrong: what is wrong with it
 
   bool has(std::string const& flag) const { return flags.contains(flag); }
   std::string flag(std::string const& name, std::string const& fallback = {}) const {

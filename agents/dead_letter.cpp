@@ -1,5 +1,6 @@
 #include "agents/dead_letter.hpp"
 
+#include "streaming/log.hpp"
 #include "streaming/whole_number.hpp"
 
 #include <algorithm>
@@ -31,7 +32,7 @@ Record dead_letter(Delivery const& delivery, Reject const& reject, std::string_v
   auto letter = without_own_headers(delivery);
   auto const add = [&](char const* name, std::string value) { letter.headers.emplace_back(name, std::move(value)); };
   add("reason", std::string{reject.reason});
-  add("detail", reject.detail);
+  add("detail", log::redacted(reject.detail));  // Pieces of what a provider sent, who may repeat a key.
   add("stage", std::string{stage});
   add("topic", std::string{delivery.position.topic});
   add("partition", std::to_string(to_integer(delivery.position.partition)));

@@ -260,7 +260,7 @@ void run_dead_retry(kafka::Connection const& connection, DeadRetryOptions const&
       clock.sleep(std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), 100ms), stop);
     } catch (Fault const& fault) {
       if (fault.kind() != Fault::Kind::transient) throw;
-      log::warning("dead letters wait; trying again", {{"error", fault.what()}});
+      log::warning("dead letters wait; trying again", {{"why", fault.what()}});
       metrics.retried({{"reason", "broker"}}).Increment();
       health.bad("output", "dead letters wait: " + std::string{fault.what()});
       clock.sleep(backoff.next(), stop);

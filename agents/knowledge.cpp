@@ -62,7 +62,7 @@ void Knowledge::learn(Delivery const& delivery) {
   auto const topic = delivery.position.topic;
   auto const record = parse_record(topic.substr(topic.find('.') + 1), delivery.value);
   if (!record)
-    log::warning("a record cannot be read", {{"topic", std::string{topic}}, {"error", record.error().detail}});
+    log::warning("a record cannot be read", {{"topic", std::string{topic}}, {"why", record.error().detail}});
   else if (auto const* instrument = std::get_if<Instrument>(&*record))
     catalogue_.add(*instrument);
   else if (auto const* gap = std::get_if<Gap>(&*record))

@@ -23,14 +23,19 @@ std::string agent_name(CommandLine const& line, Config const& config) {
          (number == 0 ? "" : ' ' + std::to_string(number));
 }
 
-Config config_of(CommandLine const& line) {
-  try {
-    return load_config(line.config_file, line.settings, line.spelled);
-  } catch (UsageError const&) {
-    if (!line.command->file_may_be_wrong) throw;
-    return load_config(line.config_file, line.settings, line.spelled, std::string{});
-  }
+// Where the file is wrong, as if there were none in it, and with a word about that.
+void load_into(Invocation& invocation, CommandLine const& line) try {
+  invocation.config = load_config(line.config_file, line.settings, line.spelled);
+} catch (UsageError const& error) {
+  if (!line.command->file_may_be_wrong) throw;
+  invocation.config = load_config(line.config_file, line.settings, line.spelled, std::string{});
+  invocation.config_error = error.what();
 }
+
+/// What was held back of the log comes out however the command ends.
+struct LogEnd {
+  ~LogEnd() { log::finish(); }
+};
 
 int run(CommandLine const& line) {
   if (line.command == nullptr) {
@@ -39,12 +44,16 @@ int run(CommandLine const& line) {
   }
   Invocation invocation{.arguments = line.arguments,
                         .flags = line.flags,
-                        .config = config_of(line),
+                        .config = {},
                         .stop = {},
-                        .program = std::filesystem::read_symlink("/proc/self/exe")};
+                        .program = std::filesystem::read_symlink("/proc/self/exe"),
+                        .config_error = {}};
+  load_into(invocation, line);
   log::start(agent_name(line, invocation.config), invocation.config.text("log.level"), invocation.config.text("log.format"));
   Shutdown const shutdown{line.command->stop_max == nullptr ? std::chrono::seconds{5}
-                                                            : line.command->stop_max(invocation.config)};
+                                                            : line.command->stop_max(invocation.config),
+                          log::change_level};
+  LogEnd const log_end;
   invocation.stop = shutdown.token();
   return line.command->run(invocation);
 }

@@ -102,7 +102,7 @@ void PollSchedule::become_stale(Entry& entry, Instant now) {
                 {"symbol", request.symbol},
                 {"after", seconds_text(now - *entry.good_at)},
                 {"why", entry.why},
-                {"what_to_do", "see whether the provider has a disturbance, and what `penstock check` says"}});
+                {"do", "see whether the provider has a disturbance, and what `penstock check` says"}});
   if (entry.poll.before_stream) return;
   publishing_.gaps(GapCause::stale).Increment();
   auto& gap = entry.gap.emplace();
@@ -139,7 +139,10 @@ void PollSchedule::refuse(Entry& entry, Answer const& answer) {
   publishing_.retried("refused").Increment();
   if (!entry.refused)
     log::error("the provider refuses a poll",
-               {{"channel", entry.poll.request.channel}, {"symbol", entry.poll.request.symbol}, {"why", answer.detail}});
+               {{"channel", entry.poll.request.channel},
+                {"symbol", entry.poll.request.symbol},
+                {"why", answer.detail},
+                {"do", "change [publish." + std::string{publishing_.provider.name()} + "] as it says; it is asked again"}});
   entry.refused = true;
 }
 

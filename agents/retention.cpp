@@ -37,7 +37,7 @@ void Retention::drop(std::stop_token const& stop) const try {
                 {{"kind", kind}, {"days", std::to_string(days)}, {"chunks", std::to_string(dropped.chunks.size())}});
   }
 } catch (std::exception const& error) {
-  if (!stop.stop_requested()) log::warning("retention could not run; it is tried again in an hour", {{"error", error.what()}});
+  if (!stop.stop_requested()) log::warning("retention could not run; it is tried again in an hour", {{"why", error.what()}});
 }
 
 }  // namespace penstock

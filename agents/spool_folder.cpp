@@ -81,7 +81,8 @@ std::unique_ptr<Spool> open_spool(Config const& config, std::string const& provi
           if (auto spool = open(number)) return warn_of_others(spool_folder(config), provider), std::move(spool);
   } catch (Fault const& fault) {
     if (fault.kind() != Fault::Kind::transient) throw unusable(folder, fault.what());
-    log::error("there is no spool: the provider waits while the broker is away", {{"why", fault.what()}});
+    log::error("there is no spool: the provider waits while the broker is away",
+               {{"why", fault.what()}, {"do", "make room there, or set spool.folder, and start it again"}});
     return nullptr;
   }
   throw unusable(folder, std::to_string(publishers_max) + " publishers have their records there already");

@@ -249,7 +249,7 @@ class Store {
     metrics_.retried({{"reason", who}}).Increment();
     if (!holding_)
       log::warning("holding: nothing is taken beyond this batch until it can be written; trying again",
-                   {{"error", fault.what()}});
+                   {{"why", fault.what()}});
     holding_ = true;
   }
 

@@ -412,7 +412,7 @@ class Transform {
   void start_over(Fault const& fault) {
     if (fault.kind() != Fault::Kind::transient) throw fault;
     give_up_interval();
-    log::warning("starting over from the committed offsets", {{"error", fault.what()}});
+    log::warning("starting over from the committed offsets", {{"why", fault.what()}});
     commits_fail_ = true;
     health_.bad("output", "what is transformed cannot be committed; it is done again until it can: " + std::string{fault.what()});
     metrics_.retried({{"reason", "broker"}}).Increment();
@@ -453,7 +453,7 @@ class Transform {
       if (interval_since_) commit();
       settle(forever);
     } catch (Fault const& fault) {
-      log::warning("the last interval was given up; it is read again next time", {{"error", fault.what()}});
+      log::warning("the last interval was given up; it is read again next time", {{"why", fault.what()}});
       give_up_interval();
     }
     consumer_.close();

@@ -211,17 +211,16 @@ bool fits(Setting const& setting, toml::node const& node) {
   }
 }
 
+std::string where(std::string const& path, toml::source_region const& source) {
+  return path + " line " + std::to_string(source.begin.line) + " column " + std::to_string(source.begin.column);
+}
+
 toml::table parsed(std::string const& path, std::string const& text) {
   try {
     return toml::parse(text, path);
   } catch (toml::parse_error const& error) {
-    throw UsageError{path + " line " + std::to_string(error.source().begin.line) +
-                     ": not valid TOML: " + std::string{error.description()}};
+    throw UsageError{where(path, error.source()) + ": not valid TOML: " + std::string{error.description()}};
   }
-}
-
-std::string where(std::string const& path, toml::source_region const& source) {
-  return path + " line " + std::to_string(source.begin.line);
 }
 
 /// Whether `pattern`, the setting's key or what that begins with, covers `key`.
@@ -474,8 +473,11 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, std::strin
                          suggestion(name.str(), keys_of(prefix))};
       }
       if (setting != nullptr ? !fits(*setting, node) : !node.is_string())
-        refuse(setting != nullptr ? *setting : Setting{}, key, spelled(node), origin);
-      source.values.push_back({.key = key, .text = plain_text(node).value_or(""), .items = plain_list(node), .origin = origin});
+        refuse(setting != nullptr ? *setting : Setting{}, key, spelled(node), where(path, node.source()));
+      source.values.push_back({.key = key,
+                               .text = plain_text(node).value_or(""),
+                               .items = plain_list(node),
+                               .origin = where(path, node.source())});
     }
   };
   read_table(read_table, parsed(path, text), "");

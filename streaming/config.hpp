@@ -43,7 +43,7 @@ class Config {
   std::chrono::milliseconds milliseconds(std::string_view key) const;
   /// True where something else than the default was given.
   bool given(std::string_view key) const;
-  /// "flag --x", "variable PENSTOCK_X", "penstock.toml line 3", "default".
+  /// "flag --x", "variable PENSTOCK_X", "penstock.toml line 3 column 12", "default".
   std::string origin(std::string_view key) const;
   /// The file that a secret was read from, to read it again when it is refused; "": it was given itself.
   std::string secret_file(std::string_view key) const;

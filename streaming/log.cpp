@@ -2,6 +2,7 @@
 
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"
+#include "streaming/repeat_limit.hpp"
 #include "streaming/time.hpp"
 
 #include <spdlog/logger.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -35,6 +37,14 @@ std::shared_ptr<spdlog::logger> stderr_logger() {
   logger->set_level(spdlog::level::trace);
   logger->flush_on(spdlog::level::trace);
   return logger;
+}
+
+std::atomic<bool> raised = false;
+
+std::mutex repeats_mutex;
+RepeatLimit& repeats() {
+  static RepeatLimit one;
+  return one;
 }
 
 std::shared_mutex output_mutex;
@@ -100,6 +110,29 @@ Format format_of(std::string_view word) {
   throw UsageError{"log.format is \"" + std::string{word} + "\"; it takes one of logfmt, json"};
 }
 
+bool is_wanted(Level level) {
+  std::shared_lock const lock{output_mutex};
+  return raised || level >= output().least;
+}
+
+void put(Level level, RepeatLimit::Line const& what) {
+  std::shared_lock const lock{output_mutex};
+  auto const& to = output();
+  Line line{to.format};
+  line.add("time", to_text(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now())));
+  line.add("level", name_of(level));
+  line.add("agent", to.agent);
+  line.add("message", what.message);
+  for (auto const& [key, value] : what.fields) line.add(key, value);
+  to.logger->log(spdlog::level::info, "{}", std::move(line).finish());
+}
+
+void put(RepeatLimit::Held const& held) {
+  auto line = held.last;
+  line.fields.emplace_back("repeated", std::to_string(held.times));
+  put(Level::warning, line);
+}
+
 }  // namespace
 
 void start(std::string_view agent, std::string_view level, std::string_view format) {
@@ -128,17 +161,36 @@ std::string redacted(std::string text) {
   return text;
 }
 
+void change_level(int how) {
+  bool const up = how == raise_level || (how != set_level_back && !raised);
+  if (raised.exchange(up) == up) return;
+  write(Level::info, up ? "everything is logged now; SIGUSR1 sets it back" : "the level of the log is what log.level says again");
+}
+
+bool is_raised() { return raised; }
+
+void finish() {
+  std::vector<RepeatLimit::Held> held;
+  {
+    std::lock_guard const lock{repeats_mutex};
+    held = repeats().all();
+  }
+  for (auto const& one : held) put(one);
+}
+
 void write(Level level, std::string_view message, Fields fields) {
-  std::shared_lock const lock{output_mutex};
-  auto const& to = output();
-  if (level < to.least) return;
-  Line line{to.format};
-  line.add("time", to_text(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now())));
-  line.add("level", name_of(level));
-  line.add("agent", to.agent);
-  line.add("message", message);
-  for (auto const& [key, value] : fields) line.add(key, value);
-  to.logger->log(spdlog::level::info, "{}", std::move(line).finish());
+  if (!is_wanted(level)) return;
+  RepeatLimit::Line line{.message = std::string{message}, .fields = {fields.begin(), fields.end()}};
+  std::vector<RepeatLimit::Held> due;
+  bool passes = true;
+  {
+    std::lock_guard const lock{repeats_mutex};
+    auto const now = std::chrono::steady_clock::now();
+    due = repeats().due(now);
+    if (level == Level::warning) passes = repeats().passes(line, now);
+  }
+  for (auto const& one : due) put(one);
+  if (passes) put(level, line);
 }
 
 }  // namespace penstock::log

@@ -19,11 +19,12 @@ namespace {
 using Steady = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds same_signal_max{300};
 
-sigset_t stop_signals() {
+sigset_t own_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGUSR1);
   return set;
 }
 
@@ -43,11 +44,15 @@ bool readable(int descriptor) {
   return ::poll(&one, 1, 0) > 0;
 }
 
-/// Its number; 0: there is none.
-std::uint32_t take_signal(int signals) {
+/// Its number, and the one that came with it; 0: there is none.
+struct Signal {
+  std::uint32_t number = 0;
+  int with = 0;
+};
+Signal take_signal(int signals) {
   signalfd_siginfo info{};
   bool const taken = readable(signals) && ::read(signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info);
-  return taken ? info.ssi_signo : 0;
+  return taken ? Signal{info.ssi_signo, info.ssi_code == SI_QUEUE ? info.ssi_int : 0} : Signal{};
 }
 
 void take_wake(int wake) {
@@ -58,8 +63,9 @@ void take_wake(int wake) {
 
 }  // namespace
 
-Shutdown::Shutdown(std::chrono::milliseconds limit) {
-  auto const signals = stop_signals();
+Shutdown::Shutdown(std::chrono::milliseconds limit, std::function<void(int)> on_user_signal)
+    : on_user_signal_{std::move(on_user_signal)} {
+  auto const signals = own_signals();
   pthread_sigmask(SIG_BLOCK, &signals, &blocked_before_);
   signals_ = opened(::signalfd(-1, &signals, SFD_CLOEXEC), "signalfd");
   wake_ = opened(::eventfd(0, EFD_CLOEXEC), "eventfd");
@@ -94,7 +100,11 @@ void Shutdown::wait(std::stop_token const& end, std::chrono::milliseconds limit)
     std::array<pollfd, 2> waiting{pollfd{signals_, POLLIN, 0}, pollfd{wake_, POLLIN, 0}};
     ::poll(waiting.data(), waiting.size(), timeout);
     take_wake(wake_);
-    auto const signalled = take_signal(signals_);
+    auto const [signalled, with] = take_signal(signals_);
+    if (signalled == SIGUSR1) {
+      if (on_user_signal_) on_user_signal_(with);
+      continue;
+    }
     // A program that passes signals on may send the same one to the process and to its group.
     bool const same = signalled == first && deadline && *deadline - Steady::now() > limit - same_signal_max;
     if (signalled != 0 && deadline && !same) end_process("penstock: asked a second time; ended at once\n");

@@ -1,8 +1,9 @@
-/// SIGTERM and SIGINT become a stop_token; a second signal, or `limit` passing after the first, ends the process (exit 1).
+/// SIGUSR1 is handed on. SIGTERM and SIGINT become a stop_token; a second signal, or `limit` passing after the first, ends the process (exit 1).
 #pragma once
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <stop_token>
 #include <thread>
 
@@ -12,7 +13,8 @@ namespace penstock {
 /// The destructor ends that thread and gives the signals their old meaning back.
 class Shutdown {
  public:
-  explicit Shutdown(std::chrono::milliseconds limit = std::chrono::seconds{5});
+  /// `on_user_signal`: told of SIGUSR1 in the signal thread, with the number that came with it (sigqueue), 0: none.
+  explicit Shutdown(std::chrono::milliseconds limit = std::chrono::seconds{5}, std::function<void(int)> on_user_signal = {});
   ~Shutdown();
   Shutdown(Shutdown const&) = delete;
   Shutdown& operator=(Shutdown const&) = delete;
@@ -25,6 +27,7 @@ class Shutdown {
   void wait(std::stop_token const& end, std::chrono::milliseconds limit) const;
   void wake() const;
 
+  std::function<void(int)> on_user_signal_;
   std::stop_source source_;
   sigset_t blocked_before_{};
   int signals_ = -1;  ///< signalfd

@@ -190,7 +190,9 @@ void Spool::sync() {
   }
   if (!file_failed && !folder_failed) return;
   log::error("the spool could not be synced: a loss of power may cost records",
-             {{"folder", options_.folder.string()}, {"why", std::strerror(errno)}});
+             {{"folder", options_.folder.string()},
+              {"why", std::strerror(errno)},
+              {"do", "look at the disk (dmesg); set spool.folder to a sound one"}});
   writing_.reset();  // What such a file holds is uncertain; what comes goes into another.
 }
 
@@ -229,7 +231,9 @@ void Spool::pass_damaged(Segment& segment, std::uint64_t up_to) {
   unread_ -= count;
   damaged_ += count;
   log::error("records in the spool are damaged and lost",
-             {{"file", path_of(segment).string()}, {"records", std::to_string(count)}});
+             {{"file", path_of(segment).string()},
+              {"records", std::to_string(count)},
+              {"do", "look at the disk (dmesg); gaps show what is missing, and are fetched again"}});
   if (unread_ == 0) drop_drained();
 }
 

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,6 +39,47 @@ inline Ran run(Words const& words) {
   for (auto const& word : words) command += " '" + word + "'";
   return shell(command + " 2>&1 < /dev/null");
 }
+
+/// Runs in the background, and is read line by line. Ended at the end.
+class Background {
+ public:
+  explicit Background(std::string const& words)
+      : pipe_{::popen(("echo $$; exec " + (PENSTOCK_PROGRAM + (' ' + words)) + " < /dev/null").c_str(), "r")} {
+    REQUIRE(pipe_ != nullptr);
+    pid_ = std::stoi(line());
+  }
+  ~Background() {
+    if (pipe_ != nullptr) end(SIGTERM);
+  }
+  Background(Background const&) = delete;
+  Background& operator=(Background const&) = delete;
+
+  pid_t pid() const { return pid_; }
+  /// The next one; "": it has ended.
+  std::string line() const {
+    std::string text;
+    for (int c = std::fgetc(pipe_); c != EOF; c = std::fgetc(pipe_)) {
+      text += static_cast<char>(c);
+      if (c == '\n') break;
+    }
+    return text;
+  }
+  /// Reads on until a line has this in it.
+  bool says(std::string_view wanted) const {
+    for (auto text = line(); !text.empty(); text = line())
+      if (text.contains(wanted)) return true;
+    return false;
+  }
+  /// Its exit code.
+  int end(int signal) {
+    ::kill(pid_, signal);
+    return WEXITSTATUS(::pclose(std::exchange(pipe_, nullptr)));
+  }
+
+ private:
+  FILE* pipe_;
+  pid_t pid_ = 0;
+};
 
 /// Runs in the background; killed at the end.
 class Process {

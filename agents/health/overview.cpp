@@ -123,9 +123,10 @@ http::Page Overview::agents() const {
     auto checks = status.checks;
     checks.insert(checks.begin(), running(agent));
     out += std::format(
-        R"({}{{"name":{},"state":{},"why":{},"pid":{},"restarts":{},"ready":{},"checks":{},"rss_bytes":{:.0f},"cpu_seconds":{:.2f}}})",
+        R"({}{{"name":{},"state":{},"why":{},"pid":{},"restarts":{},"ready":{},"checks":{},"rss_bytes":{:.0f},"cpu_seconds":{:.2f},"status":{}}})",
         out.empty() ? "" : ",", json_string(agent.name), json_string(agent.state), json_string(log::redacted(agent.why)),
-        agent.pid, agent.restarts, all_ready(checks), to_json(checks), status.rss_bytes, status.cpu_seconds);
+        agent.pid, agent.restarts, all_ready(checks), to_json(checks), status.rss_bytes, status.cpu_seconds,
+        status.rss_bytes > 0 ? log::redacted(agent.status) : "null");
   }
   return {.body = '[' + out + "]\n"};
 }

@@ -1,76 +1,28 @@
-/// penstock check: configuration, broker, topics, database, schema; goes on after a failure and shows all.
+/// penstock check: whether everything is there, from the configuration to the rows that a store would insert. Goes on after
+/// what is wrong and shows all.
 #include "agents/operate/check.hpp"
 
-#include "agents/connections.hpp"
+#include "agents/operate/check_sample.hpp"
+#include "agents/operate/check_world.hpp"
 #include "agents/operate/commands.hpp"
-#include "agents/operate/reach.hpp"
 #include "agents/spool_folder.hpp"
-#include "agents/subscription.hpp"
-#include "agents/topic_plan.hpp"
-#include "schemas/texts.hpp"
 #include "streaming/fault.hpp"
-#include "streaming/json.hpp"
-#include "streaming/kafka/topics.hpp"
-#include "streaming/log.hpp"
-#include "streaming/postgres/migrations.hpp"
+#include "streaming/whole_number.hpp"
 
 #include <algorithm>
+#include <future>
 #include <iostream>
-#include <memory>
 
 namespace penstock {
 
 namespace {
 
-constexpr std::chrono::seconds broker_wait_max{5};
+using Findings = std::vector<Finding>;
 
-std::string counted(std::size_t count, std::string const& noun) {
-  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
-}
+constexpr int sample_seconds_most = 600;
 
-std::string check_topics(Config const& config) {
-  auto const plan = topic_plan(config);
-  auto differences = kafka::plan_topics(connection_of(config), plan);
-  std::erase_if(differences, [](auto const& difference) { return !difference.can_be_made(); });
-  if (differences.empty()) return counted(plan.size(), "topic") + ", as planned";
-  std::string missing;
-  constexpr std::size_t shown = 3;
-  for (std::size_t i = 0; i < std::min(shown, differences.size()); ++i)
-    missing += (i == 0 ? "" : ", ") + differences[i].spec.name +
-               (differences[i].detail.empty() ? "" : " (" + differences[i].detail + ')');
-  if (differences.size() > shown) missing += " and " + std::to_string(differences.size() - shown) + " more";
-  throw Fault{Fault::Kind::fatal, missing + ": run `penstock topics apply`"};
-}
-
-std::string check_timescaledb(postgres::Connection& connection) {
-  auto const rows = connection.query(
-      "select extversion, current_setting('timescaledb.license', true) from pg_extension where extname = 'timescaledb'");
-  if (!rows.empty()) return "version " + rows[0][0].value_or("?") + ", license " + rows[0][1].value_or("?");
-  if (connection.query("select 1 from pg_available_extensions where name = 'timescaledb'").empty())
-    throw Fault{Fault::Kind::fatal,
-                "the server does not have TimescaleDB: install it there (package postgresql-17-timescaledb), add it to "
-                "shared_preload_libraries, restart the server"};
-  throw Fault{Fault::Kind::fatal, "the extension is not in this database yet: run `penstock db apply`"};
-}
-
-std::string check_migrations(postgres::Connection& connection) {
-  using Kind = postgres::MigrationState::Kind;
-  std::size_t applied = 0;
-  std::string pending, skipped;
-  for (auto const& state : postgres::migration_status(connection, schema_texts())) {
-    if (state.kind == Kind::changed)
-      throw Fault{Fault::Kind::fatal, state.name + ' ' + state.detail +
-                                          ": use the version of penstock that set this database up, or another database"};
-    if (state.kind == Kind::pending) pending += (pending.empty() ? "" : ", ") + state.name;
-    if (state.kind == Kind::skipped) skipped += (skipped.empty() ? "; skipped " : ", ") + state.name;
-    if (state.kind == Kind::applied) ++applied;
-  }
-  if (!pending.empty()) throw Fault{Fault::Kind::fatal, pending + " to be applied: run `penstock db apply`"};
-  return std::to_string(applied) + " applied" + skipped;
-}
-
-void check_configuration(Config const& config, std::vector<Finding>& findings) {
-  // What is wrong with keys, words and numbers has already ended the program: it ran when the file was read.
+Findings check_configuration(Config const& config) {
+  Findings findings;
   findings.push_back(finding("configuration", [&] {
     return config.file().empty() ? std::string{"no penstock.toml here; defaults, variables and flags"} : config.file();
   }));
@@ -80,89 +32,68 @@ void check_configuration(Config const& config, std::vector<Finding>& findings) {
     return counted(sections.size(), "section");
   }));
   for (auto const& name : sections) findings.push_back(finding("publish." + name, [&] { return check_publisher(config, name); }));
+  for (auto& one : findings) one.of_configuration = true;
   findings.push_back(finding("spool", [&] { return check_spool(config); }));
+  return findings;
 }
 
-void check_broker(Config const& config, std::vector<Finding>& findings) {
-  findings.push_back(finding("broker " + config.text("kafka.brokers"), [&] {
-    kafka::check_reachable(connection_of(config), broker_wait_max);
-    return std::string{"reachable"};
-  }));
-  findings.push_back(findings.back().good ? finding("topics", [&] { return check_topics(config); })
-                                          : Finding{"topics", false, "not looked at: the broker is away"});
+std::chrono::seconds sample_limit(Invocation const& invocation) {
+  auto const seconds = whole_number<int>(invocation.flag("sample-seconds", "10"));
+  if (!seconds || *seconds > sample_seconds_most)
+    throw UsageError{"--sample-seconds is \"" + invocation.flag("sample-seconds") + "\": it takes a number of seconds from 0 to " +
+                     std::to_string(sample_seconds_most) + "; 0: no sample"};
+  return std::chrono::seconds{*seconds};
 }
 
-void check_database(Invocation const& invocation, std::vector<Finding>& findings) {
-  auto const settings = database_of(invocation.config);
-  std::unique_ptr<postgres::Connection> connection;
-  findings.push_back(finding("database " + postgres::address_of(settings), [&] {
-    connection = open_database(invocation.config, invocation.stop);
-    return "PostgreSQL " + connection->query("show server_version").at(0).at(0).value_or("?");
-  }));
-  if (connection == nullptr) {
-    for (auto const* what : {"timescaledb", "migrations"})
-      findings.push_back({what, false, "not looked at: there is no connection to the database"});
-    return;
-  }
-  findings.push_back(finding("timescaledb", [&] { return check_timescaledb(*connection); }));
-  findings.push_back(finding("migrations", [&] { return check_migrations(*connection); }));
+/// All at once: the whole takes as long as the slowest.
+Findings look_at_all(Invocation const& invocation, std::chrono::seconds limit) {
+  auto const& config = invocation.config;
+  auto findings = check_configuration(config);
+  std::vector<std::future<Findings>> looks;
+  auto const look = [&](auto check) { looks.push_back(std::async(std::launch::async, std::move(check))); };
+  look([&] { return check_broker(config); });
+  look([&] { return check_database(config, invocation.stop); });
+  if (limit.count() > 0)
+    for (auto const& name : config.sections("publish"))
+      if (std::ranges::find_if(findings, [&](Finding const& one) {
+            return one.what == "publish." + name && one.found.state == Found::State::ok;
+          }) != findings.end())
+        look([&, name] {
+          return Findings{finding("sample " + name, [&] { return live_sample(config, name, limit, invocation.stop); })};
+        });
+  for (auto& one : looks) std::ranges::move(one.get(), std::back_inserter(findings));
+  return findings;
 }
 
 int run(Invocation const& invocation) {
-  std::vector<Finding> findings;
-  check_configuration(invocation.config, findings);
-  check_broker(invocation.config, findings);
-  check_database(invocation, findings);
+  auto const limit = sample_limit(invocation);
+  Findings findings;
+  if (invocation.config_error.empty()) {
+    findings = look_at_all(invocation, limit);
+  } else {
+    findings.push_back(finding("configuration", [&]() -> Found { throw UsageError{invocation.config_error}; }));
+    findings.back().of_configuration = true;
+  }
   std::cout << (invocation.has("json") ? findings_json(findings) : findings_text(findings));
-  return all_good(findings) ? stopped_as_asked : gave_up;
+  return exit_of(findings);
 }
 
 }  // namespace
 
-std::string check_publisher(Config const& config, std::string const& name) {
-  auto const subscription = subscription_of(provider_named(name), config);
-  return counted(subscription.symbols.size(), "symbol") + ", " + counted(subscription.channels.size(), "channel");
-}
-
-Finding finding(std::string what, std::function<std::string()> const& look) {
-  try {
-    auto detail = look();
-    return {.what = std::move(what), .good = true, .detail = std::move(detail)};
-  } catch (std::exception const& error) {
-    auto detail = log::redacted(error.what());
-    std::ranges::replace(detail, '\n', ' ');
-    return {.what = std::move(what), .good = false, .detail = std::move(detail)};
-  }
-}
-
-bool all_good(std::vector<Finding> const& findings) { return std::ranges::all_of(findings, &Finding::good); }
-
-std::string findings_text(std::vector<Finding> const& findings) {
-  std::size_t widest = 0;
-  for (auto const& one : findings) widest = std::max(widest, one.what.size());
-  std::string out;
-  for (auto const& one : findings)
-    out += (one.good ? "ok      " : "FAILED  ") + one.what + std::string(widest - one.what.size() + 2, ' ') + one.detail + '\n';
-  return out;
-}
-
-std::string findings_json(std::vector<Finding> const& findings) {
-  std::string out = std::string{"{\"ok\":"} + (all_good(findings) ? "true" : "false") + ",\"checks\":[";
-  for (auto const& one : findings) {
-    if (out.back() != '[') out += ',';
-    out += "{\"what\":" + json_string(one.what) + ",\"ok\":" + (one.good ? "true" : "false") +
-           ",\"detail\":" + json_string(one.detail) + '}';
-  }
-  return out + "]}\n";
-}
-
 Command const check_command{
     .name = "check",
-    .summary = "Look whether everything is there: configuration, broker, topics, database, schema; and say what to do",
+    .summary = "Look whether everything is there: configuration, broker, topics, database, tables, and a live sample of each "
+               "provider; and say what to do",
     .sections = {"", "kafka", "database", "publish.*", "spool"},
-    .flags = {{.name = "json", .help = "One JSON object instead of lines"}},
-    .example = "penstock check --config penstock.toml    one line each, ok or FAILED and what to do; exit 1 when one failed",
+    .flags = {{.name = "sample-seconds",
+               .argument = "N",
+               .help = "So long at most for the live sample of each provider; 0: none",
+               .fallback = "10"},
+              {.name = "json", .help = "One JSON object instead of lines"}},
+    .example = "penstock check --config penstock.toml    one line each, ok, warning or WRONG and what to do; exit 1 when something "
+               "is wrong, 2 when the configuration is",
     .run = run,
+    .file_may_be_wrong = true,
 };
 
 }  // namespace penstock

@@ -23,13 +23,15 @@ extern Command const check_command;      // agents/operate/check.cpp
 extern Command const audit_command;      // agents/operate/audit.cpp
 extern Command const list_command;       // agents/operate/list.cpp
 extern Command const tap_command;        // agents/operate/tap.cpp
+extern Command const graph_command;      // agents/operate/graph.cpp
 extern Command const top_command;        // agents/operate/top.cpp
 extern Command const dead_command;       // agents/operate/dead.cpp
 
 /// In the order of `penstock --help`.
 inline std::vector<Command const*> all_commands() {
   return {&up_command, &ctl_command,   &publish_command, &transform_command, &store_command, &simulate_command, &topics_command,
-          &db_command, &check_command, &audit_command,   &list_command,      &tap_command,   &top_command,      &dead_command};
+          &db_command, &check_command, &audit_command,   &graph_command,     &list_command,  &tap_command,      &top_command,
+          &dead_command};
 }
 
 }  // namespace penstock

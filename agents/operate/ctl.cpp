@@ -1,11 +1,13 @@
 /// penstock ctl: asks the `penstock up` that runs.
 #include "agents/operate/commands.hpp"
 #include "agents/operate/record_text.hpp"
+#include "agents/operate/text_table.hpp"
 #include "agents/operate/up_socket.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"
 #include "streaming/local_socket.hpp"
 #include "streaming/time.hpp"
+#include "streaming/whole_number.hpp"
 
 #include <simdjson.h>
 

@@ -57,7 +57,7 @@ bool until_there(std::string const& what, milliseconds limit, std::stop_token co
       auto const now = Steady::now();
       if (fault.kind() != Fault::Kind::transient || (limit.count() > 0 && now >= until)) throw;
       if (now >= told + tell_again) {
-        log::warning(what + " is away; it is waited for", {{"error", fault.what()}});
+        log::warning(what + " is away; it is waited for", {{"why", fault.what()}});
         told = now;
       }
       system_clock().sleep(backoff.next(), stop);

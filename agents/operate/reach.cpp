@@ -32,7 +32,7 @@ bool wait_for_broker(kafka::Connection const& connection, std::stop_token const&
       auto const now = Steady::now();
       if (limit > std::chrono::milliseconds::zero() && now >= until) throw;
       if (limit == std::chrono::milliseconds::zero() && now >= told + tell_again) {
-        log::warning("the broker is away; it is waited for", {{"error", fault.what()}});
+        log::warning("the broker is away; it is waited for", {{"why", fault.what()}});
         told = now;
       }
       system_clock().sleep(pause, stop);
@@ -40,8 +40,11 @@ bool wait_for_broker(kafka::Connection const& connection, std::stop_token const&
   return false;
 }
 
-std::unique_ptr<postgres::Connection> open_database(Config const& config, std::stop_token const& stop) try {
-  return std::make_unique<postgres::Connection>(database_of(config), stop);
+std::unique_ptr<postgres::Connection> open_database(Config const& config, std::stop_token const& stop,
+                                                    std::chrono::milliseconds limit) try {
+  auto settings = database_of(config);
+  if (limit.count() > 0) settings.connect_max = settings.silence_max = settings.statement_max = settings.lock_max = limit;
+  return std::make_unique<postgres::Connection>(settings, stop);
 } catch (Fault const& fault) {
   std::string const what = fault.what();
   if (stop.stop_requested() || what.contains("database.")) throw;

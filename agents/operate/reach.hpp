@@ -16,7 +16,9 @@ namespace penstock {
 bool wait_for_broker(kafka::Connection const& connection, std::stop_token const& stop, std::chrono::milliseconds limit);
 
 /// Throws Fault or UsageError that says which setting to change.
-std::unique_ptr<postgres::Connection> open_database(Config const& config, std::stop_token const& stop);
+/// `limit`: for the whole way in; 0: the usual one.
+std::unique_ptr<postgres::Connection> open_database(Config const& config, std::stop_token const& stop,
+                                                    std::chrono::milliseconds limit = {});
 
 /// Throws Fault where the database lacks tables of this version of penstock, or is of another.
 void require_schema(postgres::Connection& connection);

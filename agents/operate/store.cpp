@@ -28,7 +28,7 @@ void look_at_database(Config const& config, std::stop_token const& stop) try {
   require_schema(*open_database(config, stop));
 } catch (Fault const& fault) {
   if (fault.kind() != Fault::Kind::transient) throw;
-  if (!stop.stop_requested()) log::warning("the database is away; it is waited for", {{"error", fault.what()}});
+  if (!stop.stop_requested()) log::warning("the database is away; it is waited for", {{"why", fault.what()}});
 }
 
 int run(Invocation const& invocation) {

@@ -81,9 +81,11 @@ std::unique_ptr<SnapshotSource> source_of(Invocation const& invocation) {
   if (invocation.has("status-file") && invocation.has("url")) throw UsageError{"--status-file and --url: keep one of them"};
   if (invocation.has("status-file")) return file_source(invocation.flag("status-file"));
   if (invocation.has("url")) return http_source(invocation.flag("url"));
+  if (auto const listens = invocation.config.text("http.listen"); !listens.empty() && !listens.ends_with(":0"))
+    return http_source("http://" + listens);
   throw UsageError{
       "needs to know where `penstock up` tells how it goes: --status-file FILE, as given to `penstock up`, or --url "
-      "http://HOST:PORT, its http.listen"};
+      "http://HOST:PORT, or http.listen in the configuration"};
 }
 
 // ---- On a terminal.
@@ -222,7 +224,7 @@ Command const top_command{
     .flags = {{.name = "status-file", .argument = "FILE", .help = "The file that `penstock up --status-file FILE` writes"},
               {.name = "url",
                .argument = "URL",
-               .help = "Where `penstock up` serves /agents (its http.listen): http://127.0.0.1:9464"},
+               .help = "Where `penstock up` serves /agents; without both: http.listen of the configuration. Example: http://127.0.0.1:9464"},
               {.name = "interval", .argument = "SECONDS", .help = "Between two looks", .fallback = "2"},
               {.name = "count", .argument = "N", .help = "Stop after N looks; 0: go on until q or Ctrl-C", .fallback = "0"},
               {.name = "sort",

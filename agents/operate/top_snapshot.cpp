@@ -79,7 +79,8 @@ std::optional<Snapshot> parse_snapshot(std::string_view json, Time at) {
   simdjson::padded_string const padded{json};
   element document;
   simdjson::dom::array agents;
-  if (parser.parse(padded).get(document) != SUCCESS || document["agents"].get(agents) != SUCCESS) return std::nullopt;
+  if (parser.parse(padded).get(document) != SUCCESS) return std::nullopt;
+  if (document.get(agents) != SUCCESS && document["agents"].get(agents) != SUCCESS) return std::nullopt;
   Snapshot snapshot{.at = at, .agents = {}};
   for (auto const report : agents) snapshot.agents.push_back(agent_in(report));
   return snapshot;

@@ -1,5 +1,5 @@
-/// What all agents said of themselves at one moment: the supervisor's status file (`penstock up --status-file`), or its
-/// /agents over HTTP; both are the object of Progress::json. Pure; any thread.
+/// What all agents said of themselves at one moment: the supervisor's status file (Progress::json), or its /agents over HTTP
+/// (Overview::agents), which is the list alone. Pure; any thread.
 #pragma once
 
 #include "streaming/time.hpp"

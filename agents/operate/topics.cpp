@@ -1,7 +1,8 @@
 /// penstock topics plan|apply: the topics that penstock needs beside those that the broker has.
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
-#include "agents/operate/print_table.hpp"
+#include "agents/operate/output.hpp"
+#include "agents/operate/text_table.hpp"
 #include "agents/schema_registry.hpp"
 #include "agents/topic_plan.hpp"
 #include "schemas/texts.hpp"
@@ -9,8 +10,8 @@
 #include "streaming/json.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <format>
+#include <iostream>
 #include <optional>
 
 namespace penstock {
@@ -78,7 +79,7 @@ void print(Plan const& plan) {
   }
   for (auto const& difference : plan.schemas)
     rows.push_back({std::string{word_of(difference.kind)}, difference.subject, difference.detail});
-  if (rows.size() > 1) print_table(rows);
+  if (rows.size() > 1) std::cout << text_table(rows);
 }
 
 std::string counted(std::int64_t count, std::string const& noun) {
@@ -128,11 +129,10 @@ int run(Invocation const& invocation) {
     kafka::apply_topics(connection_of(invocation.config), wanted);
     if (registry) apply_schemas(*registry, plan.schemas);
   }
-  std::puts(invocation.has("json")
+  put_line(invocation.has("json")
                 ? std::format(R"({{"topics":{},"applied":{},"changes":{},"left_out":{},"differences":{},"schemas":{}}})", plan.topics,
                               apply, changes.all, changes.waiting, json_list(plan.differences), json_list(plan.schemas))
-                      .c_str()
-                : summary(plan, changes, apply).c_str());
+                : summary(plan, changes, apply));
   auto const refused = std::ranges::contains(plan.schemas, SchemaDifference::Kind::refused, &SchemaDifference::kind);
   if (refused && apply)
     throw Fault{Fault::Kind::fatal, "the schema registry does not take every schema: see above, and docs/operations/topics.md"};

@@ -9,6 +9,7 @@
 #include "agents/operate/file_watch.hpp"
 #include "agents/operate/ground.hpp"
 #include "agents/operate/hangup.hpp"
+#include "agents/operate/log_level.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/operate/up_socket.hpp"
 #include "agents/progress.hpp"
@@ -296,6 +297,7 @@ class Up {
     auto report_at = began + seconds{1};
     while (!invocation_.stop.stop_requested() && !supervisor_.gave_up()) {
       supervisor_.run(turn);
+      log_level_.pass_on(supervisor_.children());
       serve();
       if (reload_when_asked() == Hangup::Asked::closed) return;
       auto const now = Steady::now();
@@ -330,7 +332,7 @@ class Up {
         reload();
       } catch (std::exception const& error) {
         terminal_.clear();
-        log::error("the configuration stays as it was; mend the file", {{"why", error.what()}});
+        log::error("the configuration stays as it was", {{"why", error.what()}, {"do", "mend the file"}});
       }
     return asked;
   }
@@ -458,7 +460,7 @@ class Up {
                 [this](ChildSpec const& child, std::string const& why) {
                   terminal_.clear();
                   log::error(child.name + " failed: it " + why,
-                             {{"next", "mend it, then: penstock ctl start " + child.name + ", or penstock ctl reload"}});
+                             {{"do", "mend it, then: penstock ctl start " + child.name + ", or penstock ctl reload"}});
                 },
             .on_turn = [this] { turned(); }};
   }
@@ -480,6 +482,7 @@ class Up {
   Terminal terminal_;
   Progress progress_{Steady::now()};
   Supervisor supervisor_{{}, supervising()};
+  LogLevelPasser log_level_;
   std::string phase_ = "starting";
   ControlHooks hooks_{.phase = [this] { return phase_; },
                       .reload = [this] { return reload(); },

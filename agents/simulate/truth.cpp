@@ -59,7 +59,7 @@ Truth::~Truth() {
   try {
     flush();
   } catch (Fault const& fault) {
-    log::error("the truth file is not complete", {{"error", fault.what()}});
+    log::error("the truth file is not complete", {{"why", fault.what()}, {"do", "make room, or name another file with --truth"}});
   }
 }
 

@@ -14,7 +14,7 @@ namespace {
 void on_log(rd_kafka_t const* /*client*/, int level, char const* facility, char const* text) {
   auto const ours = level <= LOG_ERR ? log::Level::error : level <= LOG_WARNING ? log::Level::warning : log::Level::debug;
   // What librdkafka calls an error here is an outage that it repairs by itself.
-  log::write(std::min(ours, log::Level::warning), "kafka client", {{"about", facility}, {"text", text}});
+  log::write(std::min(ours, log::Level::warning), "kafka client", {{"about", facility}, {"why", text}});
 }
 
 constexpr std::chrono::seconds tell_again{30};

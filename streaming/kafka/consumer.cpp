@@ -104,7 +104,7 @@ KafkaConsumer::~KafkaConsumer() {
   try {
     close();
   } catch (std::exception const& error) {
-    log::warning("consumer did not close", {{"reason", error.what()}});
+    log::warning("consumer did not close", {{"why", error.what()}});
   }
 }
 
@@ -269,7 +269,7 @@ void KafkaConsumer::note(rd_kafka_message_t const& message) {
     fault.emplace(found);
   } else {
     last_error = found.what();
-    log::warning("consumer", {{"reason", found.what()}});
+    log::warning("consumer", {{"why", found.what()}});
   }
 }
 
@@ -421,7 +421,7 @@ void KafkaConsumer::commit(Commits const& commits) {
   if (commits.empty()) return;
   if (auto const error = rd_kafka_commit(client_.get(), list_of_commits(commits).get(), 1); error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++failed_commits_;
-    log::warning("offsets not committed, the next commit repairs it", {{"group", group_}, {"reason", rd_kafka_err2str(error)}});
+    log::warning("offsets not committed, the next commit repairs it", {{"group", group_}, {"why", rd_kafka_err2str(error)}});
   }
 }
 
@@ -432,7 +432,7 @@ void KafkaConsumer::on_commit(rd_kafka_t* /*client*/, rd_kafka_resp_err_t error,
   ++consumer.failed_commits_;
   log::warning("offsets not committed, the next commit repairs it",
                {{"group", consumer.group_},
-                {"reason", rd_kafka_err2str(error)},
+                {"why", rd_kafka_err2str(error)},
                 {"failed_commits", std::to_string(consumer.failed_commits_)}});
 }
 

@@ -73,7 +73,7 @@ auto when_ready(Ask ask) {
       return ask();
     } catch (Fault const& fault) {
       if (fault.kind() != Fault::Kind::transient || Clock::now() >= until) throw;
-      log::debug("broker is not ready", {{"reason", fault.what()}});
+      log::debug("broker is not ready", {{"why", fault.what()}});
     }
     std::this_thread::sleep_for(again_after);
   }
@@ -346,6 +346,38 @@ void compare(TopicSpec const& spec, Shape const& now, std::map<std::string, std:
     differences.push_back({Kind::config, spec, std::move(detail), risk_in(spec, *config)});
 }
 
+using Configs = std::map<Topic, std::map<std::string, std::string>>;
+
+std::vector<Topic> those_there(std::vector<TopicSpec> const& wanted, std::map<Topic, Shape> const& there) {
+  std::vector<Topic> known;
+  for (auto const& spec : wanted)
+    if (there.contains(spec.name)) known.push_back(spec.name);
+  return known;
+}
+
+Differences differences_between(std::vector<TopicSpec> const& wanted, std::map<Topic, Shape> there, std::optional<Configs> configs,
+                                std::function<bool(Topic const&)> const& ours) {
+  using Kind = TopicDifference::Kind;
+  Differences differences;
+  for (auto const& spec : wanted) {
+    auto const found = there.find(spec.name);
+    if (found == there.end()) {
+      differences.push_back({Kind::create, spec, std::to_string(spec.partitions) + " partitions", {}});
+      continue;
+    }
+    compare(spec, found->second, configs ? &(*configs)[spec.name] : nullptr, differences);
+    there.erase(found);
+  }
+  if (ours)
+    for (auto const& [name, shape] : there)
+      if (ours(name))
+        differences.push_back({Kind::unplanned,
+                               {.name = name, .partitions = shape.partitions, .replication = shape.replication, .config = {}},
+                               std::to_string(shape.partitions) + " partitions, which nothing here writes or reads",
+                               {}});
+  return differences;
+}
+
 }  // namespace
 
 std::map<Topic, int> list_topics(Connection const& connection) {
@@ -371,32 +403,18 @@ Commits committed_offsets(Connection const& connection, std::string const& group
 
 std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted,
                                          std::function<bool(Topic const&)> const& ours) {
-  using Kind = TopicDifference::Kind;
   Admin admin{connection};
-  auto there = when_ready([&] { return shapes_in(*metadata_of(admin, request_wait)); });
-  std::vector<Topic> known;
-  for (auto const& spec : wanted)
-    if (there.contains(spec.name)) known.push_back(spec.name);
-  auto configs = when_ready([&] { return configs_of(admin, known); });
+  auto const there = when_ready([&] { return shapes_in(*metadata_of(admin, request_wait)); });
+  return differences_between(wanted, there, when_ready([&] { return configs_of(admin, those_there(wanted, there)); }), ours);
+}
 
-  Differences differences;
-  for (auto const& spec : wanted) {
-    auto const found = there.find(spec.name);
-    if (found == there.end()) {
-      differences.push_back({Kind::create, spec, std::to_string(spec.partitions) + " partitions", {}});
-      continue;
-    }
-    compare(spec, found->second, configs ? &(*configs)[spec.name] : nullptr, differences);
-    there.erase(found);
-  }
-  if (ours)
-    for (auto const& [name, shape] : there)
-      if (ours(name))
-        differences.push_back({Kind::unplanned,
-                               {.name = name, .partitions = shape.partitions, .replication = shape.replication, .config = {}},
-                               std::to_string(shape.partitions) + " partitions, which nothing here writes or reads",
-                               {}});
-  return differences;
+TopicComparison compare_topics(Connection const& connection, std::vector<TopicSpec> const& wanted,
+                               std::chrono::milliseconds limit) {
+  Admin admin{connection};
+  admin.tells_configs = false;  // It may, and is not waited for.
+  auto const there = shapes_in(*metadata_of(admin, std::min<std::chrono::milliseconds>(limit, request_wait)));
+  auto const configs = configs_of(admin, those_there(wanted, there));
+  return {.differences = differences_between(wanted, there, configs, nullptr), .configs_known = configs.has_value()};
 }
 
 void apply_topics(Connection const& connection, std::vector<TopicDifference> const& differences) {

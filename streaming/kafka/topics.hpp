@@ -47,6 +47,15 @@ std::map<TopicPartition, Kept> kept_offsets(Connection const& connection, std::m
 /// What a group has committed in them; partitions without it are left out. Throws Fault.
 Commits committed_offsets(Connection const& connection, std::string const& group, std::map<Topic, int> const& topics);
 
+/// What differs, and whether the broker told how its topics are configured; the embedded one does not. Asks for at most
+/// `limit`, give or take a second.
+struct TopicComparison {
+  std::vector<TopicDifference> differences;
+  bool configs_known = true;
+};
+TopicComparison compare_topics(Connection const& connection, std::vector<TopicSpec> const& wanted,
+                               std::chrono::milliseconds limit);
+/// The same with all patience that a starting broker needs; one that should tell how its topics are configured must.
 /// `ours`: of the topics that are in no plan, which to tell of. Throws Fault.
 std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted,
                                          std::function<bool(Topic const&)> const& ours = nullptr);

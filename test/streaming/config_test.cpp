@@ -100,7 +100,7 @@ TEST_CASE("config: flag beats variable beats file beats default, and each says w
   Folder const folder;
   auto const file = folder.write("penstock.toml", "[store]\nbatch_count_max = 2\n");
   CHECK(load(file).integer("store.batch_count_max") == 2);
-  CHECK(load(file).origin("store.batch_count_max") == file + " line 2");
+  CHECK(load(file).origin("store.batch_count_max") == file + " line 2 column 19");
   {
     Variable const variable{"PENSTOCK_STORE_BATCH_COUNT_MAX", "3"};
     CHECK(load(file).integer("store.batch_count_max") == 3);
@@ -142,38 +142,38 @@ TEST_CASE("config: what is wrong in the file is said with its line, the nearest 
   };
   for (auto const& [text, error] : {
            Case{"[store]\nbatch_cuont_max = 1\n",
-                "FILE line 2: [store] has no key batch_cuont_max; did you mean batch_count_max?"},
-           Case{"[store]\nzzz = 1\n", "FILE line 2: [store] has no key zzz; known: batch_count_max, batch_age_ms_max, kinds"},
-           Case{"\n[stroe]\n", "FILE line 2: there is no section [stroe]; did you mean store?"},
-           Case{"brokers = \"x\"\n", "FILE line 1: the key brokers stands outside of a section; write it below [kafka]"},
+                "FILE line 2 column 1: [store] has no key batch_cuont_max; did you mean batch_count_max?"},
+           Case{"[store]\nzzz = 1\n", "FILE line 2 column 1: [store] has no key zzz; known: batch_count_max, batch_age_ms_max, kinds"},
+           Case{"\n[stroe]\n", "FILE line 2 column 2: there is no section [stroe]; did you mean store?"},
+           Case{"brokers = \"x\"\n", "FILE line 1 column 1: the key brokers stands outside of a section; write it below [kafka]"},
            Case{"zzzzz = \"x\"\n",
-                "FILE line 1: there is no key zzzzz outside of a section; known: database, kafka, log, publish, store"},
+                "FILE line 1 column 1: there is no key zzzzz outside of a section; known: database, kafka, log, publish, store"},
            Case{"[publish]\nsymbols = [\"x\"]\n",
-                "FILE line 2: [publish] has no keys of its own; write [publish.NAME] and the keys below, where NAME is one of "
+                "FILE line 2 column 1: [publish] has no keys of its own; write [publish.NAME] and the keys below, where NAME is one of "
                 "binance, hyperliquid, coingecko"},
            Case{"publish = 1\n",
-                "FILE line 1: [publish] has no keys of its own; write [publish.NAME] and the keys below, where NAME is one of "
+                "FILE line 1 column 1: [publish] has no keys of its own; write [publish.NAME] and the keys below, where NAME is one of "
                 "binance, hyperliquid, coingecko"},
-           Case{"store = 3\n", "FILE line 1: store is a section; write [store] and its keys below"},
-           Case{"[publish.binanse]\n", "FILE line 1: there is no publish section for \"binanse\"; did you mean binance?"},
+           Case{"store = 3\n", "FILE line 1 column 1: store is a section; write [store] and its keys below"},
+           Case{"[publish.binanse]\n", "FILE line 1 column 10: there is no publish section for \"binanse\"; did you mean binance?"},
            Case{"[publish.nasdaq]\n",
-                "FILE line 1: there is no publish section for \"nasdaq\"; known: binance, hyperliquid, coingecko"},
-           Case{"[publish.binance]\nsymbol = \"x\"\n", "FILE line 2: [publish.binance] has no key symbol; did you mean symbols?"},
+                "FILE line 1 column 10: there is no publish section for \"nasdaq\"; known: binance, hyperliquid, coingecko"},
+           Case{"[publish.binance]\nsymbol = \"x\"\n", "FILE line 2 column 1: [publish.binance] has no key symbol; did you mean symbols?"},
            Case{"[store]\nbatch_count_max = 0\n",
-                "FILE line 2: store.batch_count_max is \"0\"; it takes a whole number from 1 to 1000000"},
+                "FILE line 2 column 19: store.batch_count_max is \"0\"; it takes a whole number from 1 to 1000000"},
            Case{"[store]\nbatch_count_max = 1.5\n",
-                "FILE line 2: store.batch_count_max is 1.5; it takes a whole number from 1 to 1000000"},
+                "FILE line 2 column 19: store.batch_count_max is 1.5; it takes a whole number from 1 to 1000000"},
            Case{"[store]\nbatch_count_max = \"many\"\n",
-                "FILE line 2: store.batch_count_max is \"many\"; it takes a whole number from 1 to 1000000"},
-           Case{"[kafka]\ntransactions = 1\n", "FILE line 2: kafka.transactions is 1; it takes true or false"},
+                "FILE line 2 column 19: store.batch_count_max is \"many\"; it takes a whole number from 1 to 1000000"},
+           Case{"[kafka]\ntransactions = 1\n", "FILE line 2 column 16: kafka.transactions is 1; it takes true or false"},
            Case{"[log]\nlevel = \"warn\"\n",
-                "FILE line 2: log.level is \"warn\" (did you mean warning?); it takes one of debug, info, warning, error"},
+                "FILE line 2 column 9: log.level is \"warn\" (did you mean warning?); it takes one of debug, info, warning, error"},
            Case{"[store]\nkinds = [\"trades\", \"boks\"]\n",
-                "FILE line 2: store.kinds is \"boks\" (did you mean books?); it takes a list of trades, candles, books"},
+                "FILE line 2 column 9: store.kinds is \"boks\" (did you mean books?); it takes a list of trades, candles, books"},
            Case{"[store]\nkinds = [[\"trades\"]]\n",
-                "FILE line 2: store.kinds is a list with something else than text; it takes a list of trades, candles, books"},
-           Case{"[kafka.brokers]\nx = 1\n", "FILE line 1: kafka.brokers is a table; it takes text"},
-           Case{"[kafka]\nbrokers = 9092\n", "FILE line 2: kafka.brokers is 9092; it takes text"},
+                "FILE line 2 column 9: store.kinds is a list with something else than text; it takes a list of trades, candles, books"},
+           Case{"[kafka.brokers]\nx = 1\n", "FILE line 1 column 1: kafka.brokers is a table; it takes text"},
+           Case{"[kafka]\nbrokers = 9092\n", "FILE line 2 column 11: kafka.brokers is 9092; it takes text"},
        }) {
     CAPTURE(text);
     CHECK(error_of_file(text) == error);
@@ -250,14 +250,14 @@ TEST_CASE("config: a secret comes from a variable, the file or a file of its own
   CHECK(error_of([&] { load(file, {{"database.password", "hunter2"}}); }) ==
         "flag --database-password: a secret on the command line can be read by everybody on this machine; use the variable "
         "PENSTOCK_DATABASE_PASSWORD or, for a file that holds it, --database-password-file");
-  CHECK(error_of_file("[database]\npassword = 12345\n") == "FILE line 2: database.password is ***; it takes text");
+  CHECK(error_of_file("[database]\npassword = 12345\n") == "FILE line 2 column 12: database.password is ***; it takes text");
   CHECK(error_of_file("[database]\npassword_file = \"/nowhere/password\"\n") ==
-        "FILE line 2: database.password_file names \"/nowhere/password\", which cannot be read: No such file or directory; name "
+        "FILE line 2 column 17: database.password_file names \"/nowhere/password\", which cannot be read: No such file or directory; name "
         "a file that "
         "this user may read");
   CHECK(error_of_file("[database]\npassword_file = \"/tmp\"\n").contains("cannot be read"));
   CHECK(error_of_file("[database]\npassword = \"swordfish\"\npassword_file = \"/nowhere\"\n") ==
-        "FILE line 3: database.password and database.password_file are both given; keep one of them");
+        "FILE line 3 column 17: database.password and database.password_file are both given; keep one of them");
   CHECK(error_of_file("[kafka]\nbrokers_file = \"x\"\n").starts_with("FILE line 2: [kafka] has no key brokers_file"));
   auto const empty = folder.write("empty", "\n");
   CHECK(error_of([&] {

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -73,6 +74,36 @@ TEST_CASE("log: a registered secret never appears, not in the message and not wh
   log::redact("");
   auto const line = written([] { log::info("is pa\"ss", {{"a", "xpa\"ssx"}, {"b", "pa\"ss-and-longer"}}); });
   CHECK(without_time(line) == "level=info agent=store message=\"is ***\" a=x***x b=***\n");
+}
+
+TEST_CASE("log: raised, everything is written, and the level comes back") {
+  log::start("store", "error", "logfmt");
+  auto const text = written([] {
+    log::debug("before");
+    log::change_level(0);
+    CHECK(log::is_raised());
+    log::debug("seen");
+    log::change_level(log::raise_level);  // It is already.
+    log::change_level(0);
+    CHECK_FALSE(log::is_raised());
+    log::debug("after");
+    log::change_level(log::set_level_back);
+  });
+  CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+  CHECK(text.contains("level=info agent=store message=\"everything is logged now; SIGUSR1 sets it back\""));
+  CHECK(text.contains("level=debug agent=store message=seen\n"));
+}
+
+TEST_CASE("log: a warning that repeats is written once, and at the end with how many it stands for") {
+  log::start("store", "info", "logfmt");
+  auto const text = written([] {
+    for (int i = 0; i < 5; ++i) log::warning("held up again", {{"wait_ms", std::to_string(i)}});
+    for (int i = 0; i < 2; ++i) log::info("this is none");
+    log::finish();
+  });
+  CHECK(std::count(text.begin(), text.end(), '\n') == 4);
+  CHECK(text.contains("message=\"held up again\" wait_ms=0\n"));
+  CHECK(text.contains("level=warning agent=store message=\"held up again\" wait_ms=4 repeated=4\n"));
 }
 
 TEST_CASE("log: an unknown level or format says what there is") {

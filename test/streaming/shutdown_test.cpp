@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <thread>
 
 using namespace penstock;
 using namespace std::chrono_literals;
@@ -79,6 +81,21 @@ TEST_CASE("shutdown: a process that does not stop within the limit is ended") {
               for (;;) ::pause();
             },
             {SIGTERM}) == 1);
+}
+
+TEST_CASE("shutdown: SIGUSR1 is handed on with its number, and stops nothing") {
+  CHECK(in_child(
+            [](auto const& ready) {
+              std::atomic<int> told = -1;
+              Shutdown const shutdown{1h, [&](int with) { told = with; }};
+              ready();
+              while (told < 0) std::this_thread::yield();
+              if (told != 0) ::_exit(1);
+              ::sigqueue(::getpid(), SIGUSR1, sigval{.sival_int = 7});
+              while (told == 0) std::this_thread::yield();
+              ::_exit(shutdown.token().stop_requested() ? 2 : told == 7 ? 42 : 3);
+            },
+            {SIGUSR1}) == 42);
 }
 
 TEST_CASE("shutdown: request does what a signal does, its limit included") {

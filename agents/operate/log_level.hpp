@@ -1,0 +1,20 @@
+/// The level of the log while everything runs: SIGUSR1 raises it to debug and sets it back; `penstock up` passes it on.
+/// One thread: the supervisor's.
+#pragma once
+
+#include "agents/supervisor.hpp"
+
+#include <map>
+
+namespace penstock {
+
+/// Tells each child that has not been told yet, those that are started later, too. Call it now and then.
+class LogLevelPasser {
+ public:
+  void pass_on(std::vector<ChildView> const& children);
+
+ private:
+  std::map<int, bool> told_;  ///< by process
+};
+
+}  // namespace penstock
