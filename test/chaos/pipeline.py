@@ -201,10 +201,11 @@ class Agent:
         return self._last_second("penstock_received_total")
 
     def brings(self, least):
-        """A publisher: of `least` records a second or more, less than a second's worth has not reached the log."""
-        status = self.status
-        waiting = status and self._sum(status, "penstock_received_total") + self._sum(status, "penstock_spool_records") - self._sum(status, "penstock_written_total")
-        return min(self._last_second(f"penstock_{what}_total") or 0 for what in ("received", "written")) >= least > waiting
+        """A publisher: `least` records a second or more reach the log, and no more than those of a second are on the way."""
+        received, written, status = self.received(), self._last_second("penstock_written_total"), self.status
+        if status is None or min(received or 0, written or 0) < least:
+            return False
+        return self._sum(status, "penstock_received_total") + self._sum(status, "penstock_spool_records") - self._sum(status, "penstock_written_total") <= received
 
     def is_quiet(self):
         """Nothing left to read, and nothing comes."""

@@ -42,7 +42,7 @@ class Round:
 
     def plan(self):
         if options.twins:
-            return kill_in_turns(self.random, list(zip(self.agents[0:4:2], self.agents[1:4:2])), options.seconds, options.rate / 3)
+            return kill_in_turns(self.random, list(zip(self.agents[0:4:2], self.agents[1:4:2])), options.seconds, options.rate / 10)
         return plan(self.random, options.seconds, acts(self.random, self.agents, self.broker, self.database, self.spool, self.proxies))
 
     def source(self):
@@ -146,6 +146,8 @@ class Round:
         if options.twins:
             self.wrong += [f"a gap although one of two publishers was always there: {gap}" for gap in self.gaps("cause <> 'late-join'")]
             self.compare_copies()
+            if not self.hand.done:
+                self.wrong.append("the hand did nothing, for two publishers never brought the market at once: more --seconds, or a machine with less to do")
         for agent in self.agents:
             if agent.ended_itself:
                 self.wrong.append(f"{agent.name} ended by itself {len(agent.ended_itself)} times, exit codes {agent.ended_itself} (log: {agent.name}.log)")
