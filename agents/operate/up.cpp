@@ -338,7 +338,8 @@ class Up {
   }
 
   void require_running() const {
-    if (phase_ != "running") throw Fault{Fault::Kind::transient, "penstock up is still " + phase_ + ": end it and start it again"};
+    if (phase_ != "running")
+      throw Fault{Fault::Kind::transient, "penstock up is still " + phase_ + ": end it and start it again"};
   }
 
   /// Takes the file as it is now. Throws UsageError or Fault: then nothing has changed.
