@@ -12,7 +12,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/mirror.sh"
 
 docker_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/penstock
-docker_programs=ca-certificates,containerd,docker-buildx,docker-cli,docker-compose,docker.io,iptables,procps
+docker_programs=ca-certificates,containerd,docker-buildx,docker-cli,docker-compose,docker.io,iptables,mount,procps
 docker_root=$docker_cache/docker-$(sha256sum <<< "$docker_programs" | cut -c1-12)
 
 docker_say() { printf 'docker: %s\n' "$*" >&2; }
@@ -54,7 +54,7 @@ docker_start() {
 }
 
 docker_here() {
-  nsenter --target "$docker_pid" --mount --root --wdns="$PWD" env DOCKER_HOST="unix://$docker_dir/socket" DOCKER_CONFIG="$docker_dir/config" docker "$@"
+  nsenter --target "$docker_pid" --mount --wdns="$PWD" env DOCKER_HOST="unix://$docker_dir/socket" DOCKER_CONFIG="$docker_dir/config" docker "$@"
 }
 
 docker_base() {

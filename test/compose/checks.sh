@@ -2,7 +2,7 @@
 # What must be seen in a compose/ that runs. Sourced by scripts/compose-test.
 
 address_of() { docker_here inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(compose ps -q "$1")"; }
-sql() { docker_here exec -i "$(compose ps -q database)" psql -X -q -h /tmp -U penstock -d penstock --csv -v ON_ERROR_STOP=1; }
+sql() { docker_here exec -i -e PGPASSWORD=penstock "$(compose ps -q database)" psql -X -q -h 127.0.0.1 -U penstock -d penstock --csv -v ON_ERROR_STOP=1; }
 prometheus=http://$(address_of prometheus):9090
 
 # What a query of Prometheus brings: its first value, or nothing.
