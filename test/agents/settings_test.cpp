@@ -92,8 +92,7 @@ TEST_CASE("settings: the example file names every key, each at its default") {
   for (auto const& setting : all_settings()) {
     CAPTURE(setting.key);
     auto key = setting.key;
-    if (auto const star = key.find('*'); star != key.npos)
-      key.replace(star, 1, config.sections(key.substr(0, star - 1)).front());
+    if (auto const star = key.find('*'); star != key.npos) key.replace(star, 1, config.sections(key.substr(0, star - 1)).front());
     if (setting.secret) {
       CHECK(text.contains("# " + key.substr(key.rfind('.') + 1) + "_file = "));
       continue;
@@ -137,12 +136,13 @@ TEST_CASE("settings: an address that is none is refused when the file is read") 
   for (auto const* brokers : {"", "a:99999", "a:0", "a:x", "a:", "http://a:9092", "a:1,,b:2", ":9092", "a b:1"}) {
     CAPTURE(brokers);
     CHECK(error_of(std::string{"[kafka]\nbrokers = \""} + brokers + "\"\n") ==
-          "line 2: kafka.brokers is \"" + std::string{brokers} + "\"; it takes host:port, several separated by commas");
+          "line 2 column 11: kafka.brokers is \"" + std::string{brokers} + "\"; it takes host:port, several separated by commas");
   }
   CHECK(error_of("[publish.binance]\nhttp_url = \"localhost:80\"\n") ==
-        "line 2: publish.binance.http_url is \"localhost:80\"; it takes a URL that begins with http:// or https://");
-  CHECK(error_of("[publish.binance]\nwebsocket_url = \"http://localhost\"\n") ==
-        "line 2: publish.binance.websocket_url is \"http://localhost\"; it takes a URL that begins with ws:// or wss://");
+        "line 2 column 12: publish.binance.http_url is \"localhost:80\"; it takes a URL that begins with http:// or https://");
+  CHECK(
+      error_of("[publish.binance]\nwebsocket_url = \"http://localhost\"\n") ==
+      "line 2 column 17: publish.binance.websocket_url is \"http://localhost\"; it takes a URL that begins with ws:// or wss://");
   CHECK(error_of("[publish.binance]\nhttp_url = \"\"\nwebsocket_url = \"wss://a/b\"\n") == "no error");
 }
 

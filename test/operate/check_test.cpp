@@ -63,7 +63,8 @@ TEST_CASE("check: findings are lines that begin with ok, warning or WRONG, colum
   CHECK(findings_json(findings) ==
         "{\"ok\":false,\"checks\":[{\"what\":\"broker a:1\",\"state\":\"ok\",\"detail\":\"reachable\"},"
         "{\"what\":\"topics\",\"state\":\"wrong\",\"detail\":\"md.trades is missing: run `penstock topics apply`\"},"
-        "{\"what\":\"clock\",\"state\":\"warning\",\"detail\":\"late\",\"rows\":[{\"table\":\"trades\",\"row\":{\"price\":\"1.10\"}}]}]}\n");
+        "{\"what\":\"clock\",\"state\":\"warning\",\"detail\":\"late\",\"rows\":[{\"table\":\"trades\",\"row\":{\"price\":\"1."
+        "10\"}}]}]}\n");
   CHECK(exit_of(findings) == gave_up);
   CHECK(exit_of({findings[0], findings[2]}) == stopped_as_asked);
   findings[1].of_configuration = true;
@@ -84,10 +85,10 @@ TEST_CASE("check: it goes on after what is wrong, shows all, and is through in t
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{60});
   CHECK(code == wrong_usage);
   for (auto const* part :
-       {"ok       configuration", "ok       publishers", "WRONG    publish.binance", "ok       publish.coingecko", "WRONG    spool",
-        "name a folder that can be written in spool.folder", "WRONG    broker 127.0.0.1:9 ", "WRONG    transactions",
-        "WRONG    topics", "WRONG    database penstock@127.0.0.1:9/penstock", "WRONG    timescaledb", "WRONG    migrations",
-        "WRONG    tables", "WRONG    rights"})
+       {"ok       configuration", "ok       publishers", "WRONG    publish.binance", "ok       publish.coingecko",
+        "WRONG    spool", "name a folder that can be written in spool.folder", "WRONG    broker 127.0.0.1:9 ",
+        "WRONG    transactions", "WRONG    topics", "WRONG    database penstock@127.0.0.1:9/penstock", "WRONG    timescaledb",
+        "WRONG    migrations", "WRONG    tables", "WRONG    rights"})
     CHECK_MESSAGE(text.contains(part), text, "\n lacks: ", std::string{part});
   auto const json = check(nowhere, true);
   CHECK(json.text.starts_with("{\"ok\":false,\"checks\":[{\"what\":\"configuration\",\"state\":\"ok\","));

@@ -96,7 +96,8 @@ TEST_CASE("check: what was done to the tables past penstock is named") {
   connection.execute("alter table candles alter column open type double precision");
   connection.execute("drop table stats");
   auto const found = tables();
-  for (auto const* part : {"trades lacks column side", "candles.open is double precision, planned numeric", "there is no table stats"})
+  for (auto const* part :
+       {"trades lacks column side", "candles.open is double precision, planned numeric", "there is no table stats"})
     CHECK_MESSAGE(found.contains(part), found);
 }
 
@@ -132,11 +133,12 @@ TEST_CASE("check: on the embedded broker it is through in time, transactions ask
   kafka::EmbeddedBroker broker;
   for (auto const& topic : topic_plan(load_config("/dev/null"))) broker.create_topic(topic.name, topic.partitions);
   Setup const setup;
-  auto const toml = kafka(broker.brokers()) + "transactions = " ;
+  auto const toml = kafka(broker.brokers()) + "transactions = ";
   for (auto const* transactions : {"true", "false"}) {
     CAPTURE(transactions);
-    auto const ran = shell("timeout 60 " + std::string{PENSTOCK_PROGRAM} + " check --sample-seconds 0 --config " +
-                           setup.file(toml + transactions + "\n" + database("postgresql://penstock@127.0.0.1:9/penstock")) + " 2>&1");
+    auto const ran =
+        shell("timeout 60 " + std::string{PENSTOCK_PROGRAM} + " check --sample-seconds 0 --config " +
+              setup.file(toml + transactions + "\n" + database("postgresql://penstock@127.0.0.1:9/penstock")) + " 2>&1");
     CHECK(ran.code == 2);  // There is nothing to publish.
     CHECK_MESSAGE(ran.text.contains("the broker does not tell how they are kept"), ran.text);
   }

@@ -57,7 +57,8 @@ TEST_CASE("graph: as text each agent says what it reads and writes") {
   auto const text = graph_text(graph_of(load_config(file.path.string())));
   CHECK(text.contains("publish binance  (1 process; trade; "));
   CHECK(text.contains("  reads     raw.binance, raw.coingecko\n"));
-  CHECK(text.contains("store  (1 process, group penstock-store)\n  reads     md.trades, md.gaps\n  writes    table trades, table gaps\n"));
+  CHECK(text.contains(
+      "store  (1 process, group penstock-store)\n  reads     md.trades, md.gaps\n  writes    table trades, table gaps\n"));
   CHECK(text.contains("  bad ones  md.trades.dead, md.gaps.dead\n"));
   CHECK(text.contains("  fetches   md.gaps\n"));
 }

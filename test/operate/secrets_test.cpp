@@ -23,20 +23,21 @@ void check_hidden(Ran const& ran) {
 TEST_CASE("secrets: no command shows them, not in errors, nor at level debug, nor when a provider repeats them") {
   Server echo{http_answers([](auto const& request) {
     beast::http::response<beast::http::string_body> response{beast::http::status::unauthorized, 11};
-    response.body() = R"({"status":{"error_code":10002,"error_message":"the key )" +
-                      std::string{request["x-cg-demo-api-key"]} + R"( is wrong"}})";
+    response.body() = R"({"status":{"error_code":10002,"error_message":"the key )" + std::string{request["x-cg-demo-api-key"]} +
+                      R"( is wrong"}})";
     return response;
   })};
   auto pattern = (std::filesystem::temp_directory_path() / "penstock-secrets-XXXXXX").string();
   std::filesystem::path const folder = ::mkdtemp(pattern.data());
   auto const file = (folder / "penstock.toml").string();
-  std::ofstream{file} << "[kafka]\nbrokers = \"127.0.0.1:9\"\nwait_ms_max = 500\n"
-                         "properties = [\"security.protocol=sasl_plaintext\", \"sasl.mechanism=PLAIN\", \"sasl.username=u\", "
-                         "\"sasl.password=sasl-pa55-word\"]\n"
-                         "[database]\nurl = \"postgresql://penstock:url-pa55-word@127.0.0.1:9/penstock\"\n"
-                         "password = \"own-pa55-word\"\n[log]\nlevel = \"debug\"\n[publish.coingecko]\napi_key = \"api-k3y-words\"\n"
-                         "http_url = \""
-                      << echo.http() << "\"\n[spool]\nfolder = \"" << folder.string() << "\"\n";
+  std::ofstream{file}
+      << "[kafka]\nbrokers = \"127.0.0.1:9\"\nwait_ms_max = 500\n"
+         "properties = [\"security.protocol=sasl_plaintext\", \"sasl.mechanism=PLAIN\", \"sasl.username=u\", "
+         "\"sasl.password=sasl-pa55-word\"]\n"
+         "[database]\nurl = \"postgresql://penstock:url-pa55-word@127.0.0.1:9/penstock\"\n"
+         "password = \"own-pa55-word\"\n[log]\nlevel = \"debug\"\n[publish.coingecko]\napi_key = \"api-k3y-words\"\n"
+         "http_url = \""
+      << echo.http() << "\"\n[spool]\nfolder = \"" << folder.string() << "\"\n";
   std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   std::string const program = std::string{"timeout -s TERM 4 "} + PENSTOCK_PROGRAM;
   for (std::string const words :

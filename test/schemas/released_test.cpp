@@ -70,7 +70,8 @@ struct Comparison {
   void compare_limit(std::string const& at, char const* key, dom::object before, dom::object now, int sign) {
     std::int64_t was = 0, is = 0;
     auto const had = before[key].get(was) == simdjson::SUCCESS, has = now[key].get(is) == simdjson::SUCCESS;
-    if (has && (!had || is * sign < was * sign)) breaks.push_back(std::format("{}: {} was {}, is {}", at, key, had ? std::to_string(was) : "free", is));
+    if (has && (!had || is * sign < was * sign))
+      breaks.push_back(std::format("{}: {} was {}, is {}", at, key, had ? std::to_string(was) : "free", is));
   }
 
   void compare_words(std::string const& at, dom::object before, dom::object now) {
@@ -158,7 +159,8 @@ TEST_CASE("released: every kind of break is seen, and growing is none") {
            Case{with(R"("a":{"enum":["x"]})"), with(R"("a":{"enum":["x","y"]})"), {}},
            Case{with(R"("a":{"type":"string","maxLength":9})"), with(R"("a":{"$ref":"#/$defs/text"})"), {}},
            Case{with(R"("a":{"type":"string"},"b":{"type":"string"})"), with(R"("a":{"type":"string"})"), {".b is gone"}},
-           Case{with(R"("a":{"$ref":"#/$defs/text"})"), with(R"("a":{"$ref":"#/$defs/number"})"),
+           Case{with(R"("a":{"$ref":"#/$defs/text"})"),
+                with(R"("a":{"$ref":"#/$defs/number"})"),
                 {R"(.a: type was "string", is "integer")"}},
            Case{with(R"("a":{"type":"string"})"), with(R"("a":{"type":"string"})", R"("a")"), {R"(: required has gained "a")"}},
            Case{with(R"("a":{"enum":["x","y"]})"), with(R"("a":{"enum":["y"]})"), {R"(.a: enum has lost "x")"}},
@@ -166,7 +168,8 @@ TEST_CASE("released: every kind of break is seen, and growing is none") {
            Case{with(R"("a":{"pattern":"x"})"), with(R"("a":{"pattern":"y"})"), {R"(.a: pattern was "x", is "y")"}},
            Case{with(R"("a":{"maxLength":9})"), with(R"("a":{"maxLength":8})"), {".a: maxLength was 9, is 8"}},
            Case{with(R"("a":{"minLength":1})"), with(R"("a":{"minLength":2})"), {".a: minLength was 1, is 2"}},
-           Case{with(R"("a":{"items":{"type":"string"}})"), with(R"("a":{"items":{"type":"integer"}})"),
+           Case{with(R"("a":{"items":{"type":"string"}})"),
+                with(R"("a":{"items":{"type":"integer"}})"),
                 {R"(.a[]: type was "string", is "integer")"}},
        }) {
     CAPTURE(now);

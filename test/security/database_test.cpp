@@ -126,9 +126,9 @@ TEST_CASE("database: a password that is changed while a store runs is an outage 
   Login const tester{"tester", "superuser password 'first-secret'"};
   Folder const folder;
   auto const file = folder.write("password", "first-secret\n");
-  auto options = postgres::SinkOptions{.database = database_of(folder.config(
-                                           database_toml({{"password", ""}, {"password_file", in_quotes(file)}}))),
-                                       .shape_of = table_shape_of};
+  auto options = postgres::SinkOptions{
+      .database = database_of(folder.config(database_toml({{"password", ""}, {"password_file", in_quotes(file)}}))),
+      .shape_of = table_shape_of};
   auto owner = as_owner();
   postgres::apply_migrations(owner, schema_texts());
   {

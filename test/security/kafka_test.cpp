@@ -91,7 +91,8 @@ TEST_CASE("kafka: who is not let in is told at once, in one line, which setting 
            Case{"wrong password in plain",
                 kafka_toml(secure, {{"sasl_mechanism", in_quotes("PLAIN")}, {"sasl_password", in_quotes("wrong")}}),
                 "kafka.sasl_password"},
-           Case{"wrong mechanism", kafka_toml(brokers("SCRAM"), {{"sasl_mechanism", in_quotes("PLAIN")}}), "kafka.sasl_mechanism"},
+           Case{"wrong mechanism", kafka_toml(brokers("SCRAM"), {{"sasl_mechanism", in_quotes("PLAIN")}}),
+                "kafka.sasl_mechanism"},
        }) {
     CAPTURE(name);
     auto const text = refusal(toml);
@@ -185,7 +186,8 @@ TEST_CASE("kafka: settings that do not fit together are refused before anything 
     std::string toml, says;
   };
   for (auto const& [toml, says] : {
-           Case{"sasl_mechanism = \"PLAIN\"\nsasl_username = \"a\"\nsasl_password = \"b\"\nbrokers = \"far:1\"", "kafka.tls = true"},
+           Case{"sasl_mechanism = \"PLAIN\"\nsasl_username = \"a\"\nsasl_password = \"b\"\nbrokers = \"far:1\"",
+                "kafka.tls = true"},
            Case{"sasl_mechanism = \"SCRAM-SHA-256\"\nsasl_username = \"a\"", "needs kafka.sasl_password"},
            Case{"sasl_mechanism = \"SCRAM-SHA-256\"\nsasl_password = \"b\"", "needs kafka.sasl_username"},
            Case{"sasl_username = \"a\"", "no kafka.sasl_mechanism"},

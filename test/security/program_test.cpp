@@ -9,7 +9,8 @@ TEST_CASE("program: agents and commands that are not let in end, and their last 
   Folder const folder;
   auto const secure = variable("PENSTOCK_TEST_SECURE_BROKERS");
   auto const owner_database = "[database]\nurl = " + in_quotes(variable("DATABASE_URL")) + '\n';
-  auto const kafka = folder.write("kafka.toml", kafka_toml(secure, {{"sasl_password", in_quotes("wrong-secret")}}) + owner_database);
+  auto const kafka =
+      folder.write("kafka.toml", kafka_toml(secure, {{"sasl_password", in_quotes("wrong-secret")}}) + owner_database);
   auto const database = folder.write(
       "database.toml",
       kafka_toml(secure) + database_toml({{"url", in_quotes("postgresql://nobody@" + variable("DATABASE_URL").substr(22))},
@@ -23,7 +24,8 @@ TEST_CASE("program: agents and commands that are not let in end, and their last 
            Case{{"topics", "plan", "--config", kafka}, "kafka.sasl_password"},
            Case{{"transform", "--config", kafka, "--kafka-wait-ms-max=0"}, "kafka.sasl_password"},
            Case{{"store", "--config", kafka, "--kafka-wait-ms-max=0"}, "kafka.sasl_password"},
-           Case{{"publish", "binance", "--http-url=http://127.0.0.1:9", "--websocket-url=ws://127.0.0.1:9", "--config", kafka, spool},
+           Case{{"publish", "binance", "--http-url=http://127.0.0.1:9", "--websocket-url=ws://127.0.0.1:9", "--config", kafka,
+                 spool},
                 "kafka.sasl_password"},
            Case{{"tap", "md.trades", "--config", kafka}, "kafka.sasl_password"},
            Case{{"audit", "--config", kafka}, "kafka.sasl_password"},
