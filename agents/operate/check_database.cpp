@@ -4,11 +4,13 @@
 #include "agents/operate/reach.hpp"
 #include "agents/operate/schema_columns.hpp"
 #include "agents/settings.hpp"
+#include "schemas/kinds.hpp"
 #include "schemas/texts.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/postgres/migrations.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 namespace penstock {
@@ -75,20 +77,24 @@ Found look_at_tables(Connection& connection) {
   return counted(planned.size(), "table") + " as planned";
 }
 
-// What a store does: COPY into the tables, or through a temporary one, and its own offsets and ledger.
+// What a store does: COPY into the tables, or through a temporary one; rows change where the later one wins.
 Found look_at_rights(Connection& connection, Config const& config) {
-  std::vector<postgres::Value> tables{"penstock.offsets", "penstock.ledger"};
-  for (auto const& kind : stored_kinds(config)) tables.emplace_back(kind);
+  std::vector<postgres::Value> written{"penstock.offsets", "penstock.ledger"}, changed = written;
+  for (auto const& kind : stored_kinds(config)) {
+    written.emplace_back(kind);
+    if (conflict_of(kind) == Conflict::later_wins) changed.emplace_back(kind);
+  }
   std::vector<std::string> missing;
   for (auto const& row : connection.query(
-           "select p.name || ' on ' || t.name from unnest($1::text[]) t(name), unnest(array['select', 'insert', 'update']) p(name) "
-           "where to_regclass(t.name) is not null and not has_table_privilege(t.name, p.name) union all select 'temporary on "
-           "database ' || current_database() where not has_database_privilege(current_database(), 'temporary')",
-           {postgres::array_of(tables)}))
+           "select p.name || ' on ' || p.to_what from (select name, unnest($1::text[]) from unnest(array['select', 'insert']) n(name) "
+           "union all select 'update', unnest($2::text[])) p(name, to_what) where to_regclass(p.to_what) is not null and not "
+           "has_table_privilege(p.to_what, p.name) union all select 'temporary on database ' || current_database() where not "
+           "has_database_privilege(current_database(), 'temporary')",
+           {postgres::array_of(written), postgres::array_of(changed)}))
     missing.push_back(row[0].value_or("?"));
   auto const user = value_of(connection.query("select current_user"));
   if (missing.empty()) return user + " may write";
-  return {State::wrong, user + " lacks " + joined(missing) + ": grant it, or set another user in database.url"};
+  return {State::wrong, user + " lacks " + joined(missing) + ": grant it (`grant penstock_writer to " + user + "`), or set another user in database.url"};
 }
 
 }  // namespace

@@ -115,6 +115,9 @@ TEST_CASE("check: rights that the user lacks are named") {
   auto const ran = setup.check(kafka("127.0.0.1:9") + database(url), "--sample-seconds 0");
   CHECK_MESSAGE(ran.text.contains("WRONG    rights"), ran.text);
   CHECK_MESSAGE(ran.text.contains(user + " lacks insert on "), ran.text);
+  connection.execute("grant penstock_writer to " + user);
+  auto const writer = setup.check(kafka("127.0.0.1:9") + database(url), "--sample-seconds 0");
+  CHECK_MESSAGE(writer.text.contains(user + " may write"), writer.text);
   connection.execute("drop owned by " + user);
   connection.execute("drop role " + user);
 }
