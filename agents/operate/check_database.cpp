@@ -94,6 +94,11 @@ Found look_at_rights(Connection& connection, Config const& config) {
     missing.push_back(row[0].value_or("?"));
   auto const user = value_of(connection.query("select current_user"));
   if (missing.empty()) return user + " may write";
+  auto const lacks = [&](std::string_view right) {
+    return std::ranges::count_if(missing, [&](std::string const& one) { return one.starts_with(right); });
+  };
+  if (lacks("select") == 0 && lacks("insert") == std::ssize(written))
+    return {State::warning, user + " may only read, which is enough for those who look; a store needs `grant penstock_writer to " + user + '`'};
   return {State::wrong, user + " lacks " + joined(missing) + ": grant it (`grant penstock_writer to " + user + "`), or set another user in database.url"};
 }
 

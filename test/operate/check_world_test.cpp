@@ -112,7 +112,11 @@ TEST_CASE("check: rights that the user lacks are named") {
   connection.execute("grant select on all tables in schema public, penstock to " + user);
   auto url = base.settings().url;
   url.replace(url.find("penstock@"), std::string_view{"penstock"}.size(), user);
-  auto const ran = setup.check(kafka("127.0.0.1:9") + database(url), "--sample-seconds 0");
+  auto ran = setup.check(kafka("127.0.0.1:9") + database(url), "--sample-seconds 0");
+  CHECK_MESSAGE(ran.text.contains("warning  rights"), ran.text);
+  CHECK_MESSAGE(ran.text.contains(user + " may only read"), ran.text);
+  connection.execute("grant insert on trades to " + user);
+  ran = setup.check(kafka("127.0.0.1:9") + database(url), "--sample-seconds 0");
   CHECK_MESSAGE(ran.text.contains("WRONG    rights"), ran.text);
   CHECK_MESSAGE(ran.text.contains(user + " lacks insert on "), ran.text);
   connection.execute("grant penstock_writer to " + user);
