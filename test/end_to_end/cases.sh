@@ -276,7 +276,7 @@ case_supervised() {
   local transform; transform=$(pid_of transform)
   kill -9 "$transform"
   wait_until 30 runs_anew transform "$transform"
-  refused "line $line: [store] has no key batch_age_ms" "$penstock" ctl reload --config "$dir/penstock.toml"
+  refused "line $line column 1: [store] has no key batch_age_ms" "$penstock" ctl reload --config "$dir/penstock.toml"
   cp "$dir/good.toml" "$dir/penstock.toml"
   all=$(pids store transform 'publish binance')
   equal 'a reload of the same file' 'nothing changed' "$(ctl reload)"
