@@ -4,6 +4,8 @@
 #include "streaming/log.hpp"
 #include "test/program.hpp"
 
+#include <fcntl.h>
+
 #include <csignal>
 
 using namespace penstock;
@@ -75,7 +77,7 @@ TEST_CASE("log level: children that run are told once, those that start later wh
 }
 
 TEST_CASE("log level: SIGUSR1 makes a running program say everything, and once more ends that") {
-  Background const program{"simulate binance 2>&1"};
+  Background program{"simulate binance 2>&1"};
   CHECK(program.says("websocket_url"));  // It is there, and knows its signals.
   ::kill(program.pid(), SIGUSR1);
   CHECK(program.says("everything is logged now; SIGUSR1 sets it back"));
