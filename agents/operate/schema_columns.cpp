@@ -22,7 +22,8 @@ std::string spelled_out(std::string_view type) {
       {{"timestamptz", "timestamp with time zone"}, {"int", "integer"}, {"bool", "boolean"}}};
   for (auto const& [brief, full] : names)
     if (type == brief) return std::string{full};
-  return std::string{type};
+  // PostgreSQL does not remember how many dimensions were asked for.
+  return std::string{type.substr(0, type.find("[]"))} + (type.contains("[]") ? "[]" : "");
 }
 
 // Our own files: a column a line, with two spaces before it.
