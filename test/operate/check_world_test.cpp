@@ -51,9 +51,9 @@ std::string sections_of(Background const& simulator) {
   return sections;
 }
 
-std::string kafka(std::string const& brokers) { return "[kafka]\nbrokers = \"" + brokers + "\"\n"; }
+std::string kafka_section(std::string const& brokers) { return "[kafka]\nbrokers = \"" + brokers + "\"\n"; }
 std::string database(std::string const& url) { return "[database]\nurl = \"" + url + "\"\n"; }
-std::string nowhere() { return kafka("127.0.0.1:9") + database("postgresql://penstock@127.0.0.1:9/penstock"); }
+std::string nowhere() { return kafka_section("127.0.0.1:9") + database("postgresql://penstock@127.0.0.1:9/penstock"); }
 bool is_without_database() {
   if (server_url().empty()) MESSAGE("skipped: PENSTOCK_TEST_DATABASE is not set");
   return server_url().empty();
@@ -67,7 +67,7 @@ TEST_CASE("check: with everything there all is ok, and each provider's sample sh
   Setup const setup;
   Background const simulator{"simulate binance coingecko hyperliquid 2> /dev/null"};
   TestDatabase const base;
-  auto const toml = kafka(brokers) + database(base.settings().url) + sections_of(simulator);
+  auto const toml = kafka_section(brokers) + database(base.settings().url) + sections_of(simulator);
   REQUIRE(shell(std::string{PENSTOCK_PROGRAM} + " topics apply --config " + setup.file(toml) + " 2>&1").code == 0);
   auto const ran = setup.check(toml, "--sample-seconds 30");
   CAPTURE(ran.text);
@@ -85,7 +85,7 @@ TEST_CASE("check: what was done to the tables past penstock is named") {
   TestDatabase const base;
   auto connection = base.connect();
   auto const tables = [&] {
-    auto const text = setup.check(kafka("127.0.0.1:9") + database(base.settings().url), "--sample-seconds 0").text;
+    auto const text = setup.check(kafka_section("127.0.0.1:9") + database(base.settings().url), "--sample-seconds 0").text;
     auto const from = text.find("tables");
     return text.substr(from, text.find('\n', from) - from);
   };
@@ -112,15 +112,15 @@ TEST_CASE("check: rights that the user lacks are named") {
   connection.execute("grant select on all tables in schema public, penstock to " + user);
   auto url = base.settings().url;
   url.replace(url.find("penstock@"), std::string_view{"penstock"}.size(), user);
-  auto ran = setup.check(kafka("127.0.0.1:9") + database(url), "--sample-seconds 0");
+  auto ran = setup.check(kafka_section("127.0.0.1:9") + database(url), "--sample-seconds 0");
   CHECK_MESSAGE(ran.text.contains("warning  rights"), ran.text);
   CHECK_MESSAGE(ran.text.contains(user + " may only read"), ran.text);
   connection.execute("grant insert on trades to " + user);
-  ran = setup.check(kafka("127.0.0.1:9") + database(url), "--sample-seconds 0");
+  ran = setup.check(kafka_section("127.0.0.1:9") + database(url), "--sample-seconds 0");
   CHECK_MESSAGE(ran.text.contains("WRONG    rights"), ran.text);
   CHECK_MESSAGE(ran.text.contains(user + " lacks insert on "), ran.text);
   connection.execute("grant penstock_writer to " + user);
-  auto const writer = setup.check(kafka("127.0.0.1:9") + database(url), "--sample-seconds 0");
+  auto const writer = setup.check(kafka_section("127.0.0.1:9") + database(url), "--sample-seconds 0");
   CHECK_MESSAGE(writer.text.contains(user + " may write"), writer.text);
   connection.execute("drop owned by " + user);
   connection.execute("drop role " + user);
@@ -140,7 +140,7 @@ TEST_CASE("check: on the embedded broker it is through in time, transactions ask
   kafka::EmbeddedBroker broker;
   for (auto const& topic : topic_plan(load_config("/dev/null"))) broker.create_topic(topic.name, topic.partitions);
   Setup const setup;
-  auto const toml = kafka(broker.brokers()) + "transactions = ";
+  auto const toml = kafka_section(broker.brokers()) + "transactions = ";
   for (auto const* transactions : {"true", "false"}) {
     CAPTURE(transactions);
     auto const ran =
