@@ -32,7 +32,8 @@ std::vector<SettingFlag> flags_of_section(std::string const& section, bool short
       auto const key = with_name(setting.key, name);
       add_spelling(flags, flag_name(key), key, setting, false);
     }
-    if (!short_names) add_spelling(flags, flag_name(with_name(setting.key, placeholder(setting.key))), setting.key, setting, true);
+    if (!short_names)
+      add_spelling(flags, flag_name(with_name(setting.key, placeholder(setting.key))), setting.key, setting, true);
   }
   return flags;
 }

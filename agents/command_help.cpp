@@ -50,8 +50,8 @@ void append_example(std::string& out, std::string_view line) {
 
 HelpRow row_of(SettingFlag const& flag) {
   if (flag.setting->secret)
-    return {"--" + flag.name + " FILE",
-            "File that holds the " + flag.setting->help + "; or set " + variable_name(with_name(flag.setting->key, placeholder(flag.setting->key)))};
+    return {"--" + flag.name + " FILE", "File that holds the " + flag.setting->help + "; or set " +
+                                            variable_name(with_name(flag.setting->key, placeholder(flag.setting->key)))};
   return {"--" + flag.name + ' ' + argument_of(*flag.setting), meaning_of(*flag.setting)};
 }
 

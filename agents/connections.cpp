@@ -45,9 +45,9 @@ bool is_this_machine(std::string_view brokers) {
 /// In librdkafka's words.
 void add_tls(Config const& config, kafka::Connection& connection) {
   check_pair(config, "kafka.tls_certificate_file", "kafka.tls_key_file");
-  for (auto const& [key, property] : {std::pair{"kafka.tls_ca_file", "ssl.ca.location"},
-                                      std::pair{"kafka.tls_certificate_file", "ssl.certificate.location"},
-                                      std::pair{"kafka.tls_key_file", "ssl.key.location"}}) {
+  for (auto const& [key, property] :
+       {std::pair{"kafka.tls_ca_file", "ssl.ca.location"}, std::pair{"kafka.tls_certificate_file", "ssl.certificate.location"},
+        std::pair{"kafka.tls_key_file", "ssl.key.location"}}) {
     auto const file = std::string_view{key} == "kafka.tls_key_file" ? private_file(config, key) : readable_file(config, key);
     if (file.empty()) continue;
     if (!config.boolean("kafka.tls")) refuse(config, key, " is given, but kafka.tls is false; set kafka.tls = true");

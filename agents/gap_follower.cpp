@@ -121,11 +121,10 @@ void GapFollower::finish(Wanted& wanted, Answer const& answer) {
     case Answer::Kind::empty: wanted.requests.erase(wanted.requests.begin()); break;
     case Answer::Kind::throttled: break;  // The fetcher holds all requests back.
     case Answer::Kind::refused:
-      log::error("the provider refuses to fill a gap",
-                 {{"symbol", wanted.gap.symbol},
-                  {"channel", wanted.gap.channel},
-                  {"why", answer.detail},
-                  {"do", "look at the answer; the gap stays open in md.gaps"}});
+      log::error("the provider refuses to fill a gap", {{"symbol", wanted.gap.symbol},
+                                                        {"channel", wanted.gap.channel},
+                                                        {"why", answer.detail},
+                                                        {"do", "look at the answer; the gap stays open in md.gaps"}});
       publishing_.retried("refused").Increment();
       wanted.requests.clear();
       break;

@@ -19,9 +19,9 @@ void tell_when(Metrics& metrics, Time now) {
 
 void tell(std::vector<Remark> const& remarks, Metrics& metrics, Time now) {
   for (auto const& remark : remarks)
-    if (remark.differs) log::error("it does not add up", {{"where", remark.where},
-                                           {"what", remark.what},
-                                           {"do", "run `penstock audit --deep`; it names the partition"}});
+    if (remark.differs)
+      log::error("it does not add up",
+                 {{"where", remark.where}, {"what", remark.what}, {"do", "run `penstock audit --deep`; it names the partition"}});
   auto const ok = std::ranges::none_of(remarks, &Remark::differs);
   if (ok) log::info("it adds up", {{"not_checked", std::to_string(remarks.size())}});
   metrics.audit_ok({}).Set(ok ? 1 : 0);

@@ -50,8 +50,7 @@ int run(CommandLine const& line) {
                         .config_error = {}};
   load_into(invocation, line);
   log::start(agent_name(line, invocation.config), invocation.config.text("log.level"), invocation.config.text("log.format"));
-  Shutdown const shutdown{line.command->stop_max == nullptr ? std::chrono::seconds{5}
-                                                            : line.command->stop_max(invocation.config),
+  Shutdown const shutdown{line.command->stop_max == nullptr ? std::chrono::seconds{5} : line.command->stop_max(invocation.config),
                           log::change_level};
   LogEnd const log_end;
   invocation.stop = shutdown.token();

@@ -49,7 +49,8 @@ std::string objection_in(std::string const& json) {
     throw Fault{Fault::Kind::fatal, doing + ": " + why + ": start the schema registry, or change schema_registry.url"};
   auto const text = doing + ": the schema registry says " + std::to_string(reply.status) + ' ' + why;
   if (reply.status == 401 || reply.status == 403)
-    throw Fault{Fault::Kind::refused, text + ": set schema_registry.user and schema_registry.password, or give that user the right"};
+    throw Fault{Fault::Kind::refused,
+                text + ": set schema_registry.user and schema_registry.password, or give that user the right"};
   throw Fault{Fault::Kind::fatal, text};
 }
 
@@ -67,7 +68,8 @@ http::Reply SchemaRegistry::ask(http::Exchange exchange) {
   exchange.url = url_ + exchange.url;
   exchange.user = user_;
   exchange.password = password_;
-  exchange.headers = {{"Accept", "application/vnd.schemaregistry.v1+json"}, {"Content-Type", "application/vnd.schemaregistry.v1+json"}};
+  exchange.headers = {{"Accept", "application/vnd.schemaregistry.v1+json"},
+                      {"Content-Type", "application/vnd.schemaregistry.v1+json"}};
   std::optional<http::Reply> reply;
   client_->request(std::move(exchange), [&](http::Reply answer) { reply = std::move(answer); });
   while (!reply) client_->run(std::chrono::milliseconds{100});
@@ -122,11 +124,15 @@ std::vector<SchemaDifference> plan_schemas(SchemaRegistry& registry, std::vector
     if (!name.ends_with(".json")) continue;
     std::string const subject = "md." + std::string{name.substr(0, name.rfind('.'))} + "-value", schema{text};
     if (auto const now = registry.compatibility_of(subject); now != level)
-      differences.push_back({Kind::compatibility, subject, {},
-                             "changes must be " + std::string{level} + ", now " + (now.empty() ? "the registry's default" : now)});
+      differences.push_back(
+          {Kind::compatibility,
+           subject,
+           {},
+           "changes must be " + std::string{level} + ", now " + (now.empty() ? "the registry's default" : now)});
     if (registry.version_of(subject, schema)) continue;
     auto const why = registry.objection(subject, schema);
-    differences.push_back({why.empty() ? Kind::add : Kind::refused, subject, schema, why.empty() ? "JSON Schema of " + std::string{name} : why});
+    differences.push_back(
+        {why.empty() ? Kind::add : Kind::refused, subject, schema, why.empty() ? "JSON Schema of " + std::string{name} : why});
   }
   return differences;
 }

@@ -248,8 +248,7 @@ class Store {
     write_again_ = place_again_ = clock_.steady() + wait;
     metrics_.retried({{"reason", who}}).Increment();
     if (!holding_)
-      log::warning("holding: nothing is taken beyond this batch until it can be written; trying again",
-                   {{"why", fault.what()}});
+      log::warning("holding: nothing is taken beyond this batch until it can be written; trying again", {{"why", fault.what()}});
     holding_ = true;
   }
 

@@ -102,10 +102,10 @@ void StreamConnection::take(std::string_view frame) {
     case Reaction::Action::answer: socket_->send(reaction.answer); break;
     case Reaction::Action::reconnect: leave_ = true; break;
     case Reaction::Action::refused:
-      if (!std::exchange(refused_, true)) log::error("the provider refuses a subscription",
-                                                     {{"why", reaction.answer},
-                                                      {"do", "change the symbols or channels of [publish." +
-                                                                 std::string{publishing_.provider.name()} + "]"}});
+      if (!std::exchange(refused_, true))
+        log::error("the provider refuses a subscription",
+                   {{"why", reaction.answer},
+                    {"do", "change the symbols or channels of [publish." + std::string{publishing_.provider.name()} + "]"}});
       publishing_.retried("refused").Increment();
       break;
   }
@@ -132,12 +132,11 @@ void StreamConnection::look_for_silence(Instant now) {
 }
 
 void StreamConnection::become_stale(Instant now) {
-  log::warning(
-      "a stream is stale; it is subscribed anew, then connected anew, until there is data again",
-      {{"stream", name_},
-       {"why", trouble(now).value_or("")},
-       {"do", "see whether the provider has a disturbance; raise publish." + std::string{publishing_.provider.name()} +
-                          ".silence_ms_max where its markets are that quiet"}});
+  log::warning("a stream is stale; it is subscribed anew, then connected anew, until there is data again",
+               {{"stream", name_},
+                {"why", trouble(now).value_or("")},
+                {"do", "see whether the provider has a disturbance; raise publish." + std::string{publishing_.provider.name()} +
+                           ".silence_ms_max where its markets are that quiet"}});
   if (open_ && !gap_) open_gap(GapCause::stale, last_data_);
 }
 

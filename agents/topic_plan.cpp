@@ -61,7 +61,8 @@ kafka::TopicSpec spec_of(Config const& config, std::string const& name, TopicCon
     auto const value = config.integer(own + key);
     return static_cast<int>(value != 0 ? value : config.integer(std::string{"kafka."} + key));
   };
-  kafka::TopicSpec spec{.name = name, .partitions = or_all("partitions"), .replication = or_all("replication"), .config = std::move(keep)};
+  kafka::TopicSpec spec{
+      .name = name, .partitions = or_all("partitions"), .replication = or_all("replication"), .config = std::move(keep)};
   auto const compression = config.text(own + "compression");
   spec.config["compression.type"] = compression == "default" ? config.text("kafka.compression") : compression;
   auto const in_sync = config.integer("kafka.min_insync_replicas");

@@ -451,9 +451,9 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, std::strin
         if (node.is_table()) check_name(key, origin);
         if (has_named_sections(prefix) || has_named_sections(key)) {
           auto const section = has_named_sections(prefix) ? prefix : key;
-          throw UsageError{origin + ": [" + section + "] has no keys of its own; write [" + section +
-                           ".NAME] and the keys below" +
-                           (section == "topics" ? ", such as [topics.\"md.trades\"]" : ", where NAME is one of " + joined(names_))};
+          throw UsageError{
+              origin + ": [" + section + "] has no keys of its own; write [" + section + ".NAME] and the keys below" +
+              (section == "topics" ? ", such as [topics.\"md.trades\"]" : ", where NAME is one of " + joined(names_))};
         }
         if (is_section(key)) throw UsageError{origin + ": " + key + " is a section; write [" + key + "] and its keys below"};
         if (prefix.empty() && !node.is_table())
@@ -474,10 +474,8 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, std::strin
       }
       if (setting != nullptr ? !fits(*setting, node) : !node.is_string())
         refuse(setting != nullptr ? *setting : Setting{}, key, spelled(node), where(path, node.source()));
-      source.values.push_back({.key = key,
-                               .text = plain_text(node).value_or(""),
-                               .items = plain_list(node),
-                               .origin = where(path, node.source())});
+      source.values.push_back(
+          {.key = key, .text = plain_text(node).value_or(""), .items = plain_list(node), .origin = where(path, node.source())});
     }
   };
   read_table(read_table, parsed(path, text), "");

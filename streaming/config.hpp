@@ -29,9 +29,9 @@ struct Setting {
   std::vector<std::string> choices;              ///< of choices, and of lists with a closed set
   std::string form;                              ///< of texts: what is allowed, in words; "host:port, …"
   bool (*has_form)(std::string_view) = nullptr;  ///< of texts: nothing, any text will do
-  std::vector<std::string> names;  ///< what `*` stands for, dots and all; empty: the loader's
-  bool secret = false;             ///< never on the command line: variable, file, or <key>_file naming a file that holds it
-  bool only_up = false;            ///< read by `penstock up` alone, which has the flag; the agents' commands have none
+  std::vector<std::string> names;                ///< what `*` stands for, dots and all; empty: the loader's
+  bool secret = false;   ///< never on the command line: variable, file, or <key>_file naming a file that holds it
+  bool only_up = false;  ///< read by `penstock up` alone, which has the flag; the agents' commands have none
 };
 
 class Config {

@@ -18,7 +18,7 @@ std::string unreadable(std::string const& path) {
 }
 
 std::string exposed(std::string const& path) {
-  struct stat found {};
+  struct stat found{};
   if (::stat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return {};
   bool const of_root = found.st_uid == 0;
   auto const too_many = of_root ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;

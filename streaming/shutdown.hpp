@@ -1,4 +1,5 @@
-/// SIGUSR1 is handed on. SIGTERM and SIGINT become a stop_token; a second signal, or `limit` passing after the first, ends the process (exit 1).
+/// SIGUSR1 is handed on. SIGTERM and SIGINT become a stop_token; a second signal, or `limit` passing after the first, ends the
+/// process (exit 1).
 #pragma once
 
 #include <chrono>

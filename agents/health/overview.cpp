@@ -1,7 +1,7 @@
 #include "agents/health/overview.hpp"
 
-#include "agents/version.hpp"
 #include "agents/health/exposition.hpp"
+#include "agents/version.hpp"
 #include "streaming/json.hpp"
 #include "streaming/log.hpp"
 #include "streaming/metrics.hpp"

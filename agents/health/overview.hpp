@@ -40,7 +40,8 @@ class Overview {
   /// Of all running agents, with label `instance`; penstock_up of those that are not stopped as asked, penstock_restarts_total of
   /// all; the supervisor's own use.
   http::Page metrics() const;
-  /// [{"name":…,"state":…,"why":…,"pid":…,"restarts":…,"ready":…,"checks":[…],"rss_bytes":…,"cpu_seconds":…,"status":…},…]; status: its last status line, or null
+  /// [{"name":…,"state":…,"why":…,"pid":…,"restarts":…,"ready":…,"checks":[…],"rss_bytes":…,"cpu_seconds":…,"status":…},…];
+  /// status: its last status line, or null
   http::Page agents() const;
   /// /livez, /readyz, /metrics, /agents. This must outlive them.
   http::Pages pages() const;

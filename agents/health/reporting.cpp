@@ -1,7 +1,7 @@
 #include "agents/health/reporting.hpp"
 
-#include "agents/version.hpp"
 #include "agents/health/exposition.hpp"
+#include "agents/version.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/probe.hpp"
 #include "streaming/log.hpp"

@@ -15,7 +15,7 @@ constexpr std::string_view embedded_pace_bytes_max = "2000000";  // The embedded
 struct Reads {
   Command const& command;
   Rank rank;
-  std::vector<std::string> keys;                    ///< single ones of other sections
+  std::vector<std::string> keys;                   ///< single ones of other sections
   std::vector<std::string> but_not_sections = {};  ///< of which it reads those keys alone
 };
 
@@ -32,8 +32,8 @@ std::string section_of(std::string_view key) { return std::string{key.substr(0, 
 
 // What only matters when topics are made, or what `up` decides itself.
 bool is_ups_own(Setting const& setting) {
-  static std::set<std::string> const own{"kafka.partitions", "kafka.replication", "kafka.wait_ms_max", "http.listen", "status.fd",
-                                         "status.instance"};
+  static std::set<std::string> const own{"kafka.partitions", "kafka.replication", "kafka.wait_ms_max",
+                                         "http.listen",      "status.fd",         "status.instance"};
   return setting.only_up || own.contains(setting.key);
 }
 
@@ -49,8 +49,9 @@ std::map<std::string, std::string> settings_of(Config const& config, std::string
   std::map<std::string, std::string> out;
   for (auto const& setting : all_settings()) {
     auto const section = section_of(setting.key);
-    bool const concerns = section == "log" || std::ranges::contains(reads.keys, setting.key) ||
-                          (std::ranges::contains(reads.command.sections, section) && !std::ranges::contains(reads.but_not_sections, section));
+    bool const concerns =
+        section == "log" || std::ranges::contains(reads.keys, setting.key) ||
+        (std::ranges::contains(reads.command.sections, section) && !std::ranges::contains(reads.but_not_sections, section));
     if (!concerns || is_ups_own(setting)) continue;
     auto key = setting.key;
     if (auto const star = key.find('*'); star != key.npos) key.replace(star, 1, provider);

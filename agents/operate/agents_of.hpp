@@ -25,8 +25,9 @@ struct UpOptions {
 };
 
 /// Publishers of each [publish.<provider>] section, transformers, stores, and where dead.retry_reasons names some what replays
-/// these, and where audit.every_ms says so what audits; what reads before what writes. They read the same file and variables; flags given to `up` reach them as variables.
-/// ChildSpec::settings holds what each of them works by, secrets included. Throws UsageError where nothing is left to start.
+/// these, and where audit.every_ms says so what audits; what reads before what writes. They read the same file and variables;
+/// flags given to `up` reach them as variables. ChildSpec::settings holds what each of them works by, secrets included. Throws
+/// UsageError where nothing is left to start.
 std::vector<ChildSpec> agents_of(Config const& config, UpOptions const& options);
 
 /// "transform" of "transform 2", "publish binance" of "publish binance".

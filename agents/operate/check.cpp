@@ -40,8 +40,8 @@ Findings check_configuration(Config const& config) {
 std::chrono::seconds sample_limit(Invocation const& invocation) {
   auto const seconds = whole_number<int>(invocation.flag("sample-seconds", "10"));
   if (!seconds || *seconds > sample_seconds_most)
-    throw UsageError{"--sample-seconds is \"" + invocation.flag("sample-seconds") + "\": it takes a number of seconds from 0 to " +
-                     std::to_string(sample_seconds_most) + "; 0: no sample"};
+    throw UsageError{"--sample-seconds is \"" + invocation.flag("sample-seconds") +
+                     "\": it takes a number of seconds from 0 to " + std::to_string(sample_seconds_most) + "; 0: no sample"};
   return std::chrono::seconds{*seconds};
 }
 
@@ -82,16 +82,18 @@ int run(Invocation const& invocation) {
 
 Command const check_command{
     .name = "check",
-    .summary = "Look whether everything is there: configuration, broker, topics, database, tables, and a live sample of each "
-               "provider; and say what to do",
+    .summary =
+        "Look whether everything is there: configuration, broker, topics, database, tables, and a live sample of each "
+        "provider; and say what to do",
     .sections = {"", "kafka", "database", "publish.*", "spool"},
     .flags = {{.name = "sample-seconds",
                .argument = "N",
                .help = "So long at most for the live sample of each provider; 0: none",
                .fallback = "10"},
               {.name = "json", .help = "One JSON object instead of lines"}},
-    .example = "penstock check --config penstock.toml    one line each, ok, warning or WRONG and what to do; exit 1 when something "
-               "is wrong, 2 when the configuration is",
+    .example =
+        "penstock check --config penstock.toml    one line each, ok, warning or WRONG and what to do; exit 1 when something "
+        "is wrong, 2 when the configuration is",
     .run = run,
     .file_may_be_wrong = true,
 };

@@ -19,7 +19,7 @@ struct Found {
   Found(State how, std::string words) : state{how}, detail{std::move(words)} {}
 
   State state = State::ok;
-  std::string detail;  ///< what was found; where it is not ok: what to do
+  std::string detail;                                          ///< what was found; where it is not ok: what to do
   std::vector<std::pair<std::string, std::string>> rows = {};  ///< that would be inserted: table, JSON
 };
 

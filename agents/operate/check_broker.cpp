@@ -27,18 +27,21 @@ Found look_at_topics(Config const& config) {
   if (differences.size() > shown) text += " and " + std::to_string(differences.size() - shown) + " more";
   if (std::ranges::contains(differences, Difference::Kind::create, &Difference::kind))
     return {State::wrong, text + ": run `penstock topics apply`"};
-  if (!differences.empty()) return {State::warning, text + ": `penstock topics plan` shows all, `penstock topics apply` sets what can be"};
+  if (!differences.empty())
+    return {State::warning, text + ": `penstock topics plan` shows all, `penstock topics apply` sets what can be"};
   if (!configs_known)
-    return {State::warning, "all are there, but the broker does not tell how they are kept (the embedded one cannot): look at "
-                            "retention and compaction there"};
+    return {State::warning,
+            "all are there, but the broker does not tell how they are kept (the embedded one cannot): look at "
+            "retention and compaction there"};
   return counted(plan.size(), "topic") + ", as planned";
 }
 
 Found look_at_transactions(Config const& config) {
   auto const connection = connection_of(config);
   if (!connection.transactions)
-    return {State::warning, "off (kafka.transactions = false): after a crash some outputs of transformers come twice, and the "
-                            "dedupe window takes them out; true where the broker has transactions"};
+    return {State::warning,
+            "off (kafka.transactions = false): after a crash some outputs of transformers come twice, and the "
+            "dedupe window takes them out; true where the broker has transactions"};
   kafka::try_transactions(connection, config.text("transform.group") + "-check", wait);
   return std::string{"can be opened"};
 }
@@ -51,7 +54,8 @@ std::vector<Finding> check_broker(Config const& config) {
   findings.push_back(finding("broker " + config.text("kafka.brokers"), [&] {
     kafka::check_reachable(connection(), wait);
     auto const cluster = kafka::look_at_cluster(connection(), wait);
-    return Found{counted(static_cast<std::size_t>(cluster.brokers), "broker") + (cluster.id.empty() ? "" : ", cluster " + cluster.id)};
+    return Found{counted(static_cast<std::size_t>(cluster.brokers), "broker") +
+                 (cluster.id.empty() ? "" : ", cluster " + cluster.id)};
   }));
   if (findings.back().found.state == State::wrong) {
     for (auto const* what : {"transactions", "topics"})

@@ -34,8 +34,8 @@ std::string value_of(std::vector<postgres::Row> const& rows) { return rows.at(0)
 Found look_at_server(Connection& connection) {
   auto const version = "PostgreSQL " + value_of(connection.query("show server_version"));
   auto const before = system_clock().now();
-  auto const said = parse_time(value_of(
-      connection.query("select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")));
+  auto const said = parse_time(
+      value_of(connection.query("select to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")));
   auto const skew = said ? certain_skew(before, system_clock().now(), *said) : Duration{};
   auto const text = skew_text("its", skew);
   return {text.empty() ? State::ok : State::warning, version + text};
@@ -58,8 +58,8 @@ Found look_at_migrations(Connection& connection) {
   std::string pending, skipped;
   for (auto const& state : postgres::migration_status(connection, schema_texts())) {
     if (state.kind == Kind::changed)
-      return {State::wrong, state.name + ' ' + state.detail +
-                                ": use the version of penstock that set this database up, or another database"};
+      return {State::wrong,
+              state.name + ' ' + state.detail + ": use the version of penstock that set this database up, or another database"};
     if (state.kind == Kind::pending) pending += (pending.empty() ? "" : ", ") + state.name;
     if (state.kind == Kind::skipped) skipped += (skipped.empty() ? "; skipped " : ", ") + state.name;
     if (state.kind == Kind::applied) ++applied;
@@ -72,8 +72,10 @@ Found look_at_tables(Connection& connection) {
   auto const planned = planned_columns(schema_texts());
   auto const [wrong, extra] = compare(planned, columns_in(connection, planned));
   if (!wrong.empty())
-    return {State::wrong, joined(wrong) + ": undo what was done to the tables past penstock, or `penstock db apply` where they are missing"};
-  if (!extra.empty()) return {State::warning, joined(extra) + ": no store writes there, so it must not be `not null` without a default"};
+    return {State::wrong,
+            joined(wrong) + ": undo what was done to the tables past penstock, or `penstock db apply` where they are missing"};
+  if (!extra.empty())
+    return {State::warning, joined(extra) + ": no store writes there, so it must not be `not null` without a default"};
   return counted(planned.size(), "table") + " as planned";
 }
 
@@ -86,7 +88,8 @@ Found look_at_rights(Connection& connection, Config const& config) {
   }
   std::vector<std::string> missing;
   for (auto const& row : connection.query(
-           "select p.name || ' on ' || p.to_what from (select name, unnest($1::text[]) from unnest(array['select', 'insert']) n(name) "
+           "select p.name || ' on ' || p.to_what from (select name, unnest($1::text[]) from unnest(array['select', 'insert']) "
+           "n(name) "
            "union all select 'update', unnest($2::text[])) p(name, to_what) where to_regclass(p.to_what) is not null and not "
            "has_table_privilege(p.to_what, p.name) union all select 'temporary on database ' || current_database() where not "
            "has_database_privilege(current_database(), 'temporary')",
@@ -98,8 +101,10 @@ Found look_at_rights(Connection& connection, Config const& config) {
     return std::ranges::count_if(missing, [&](std::string const& one) { return one.starts_with(right); });
   };
   if (lacks("select") == 0 && lacks("insert") == std::ssize(written))
-    return {State::warning, user + " may only read, which is enough for those who look; a store needs `grant penstock_writer to " + user + '`'};
-  return {State::wrong, user + " lacks " + joined(missing) + ": grant it (`grant penstock_writer to " + user + "`), or set another user in database.url"};
+    return {State::warning,
+            user + " may only read, which is enough for those who look; a store needs `grant penstock_writer to " + user + '`'};
+  return {State::wrong, user + " lacks " + joined(missing) + ": grant it (`grant penstock_writer to " + user +
+                            "`), or set another user in database.url"};
 }
 
 }  // namespace

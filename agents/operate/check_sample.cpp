@@ -124,9 +124,8 @@ Found live_sample(Config const& config, std::string const& name, std::chrono::mi
   auto const subscription = subscription_of(provider, config);
   std::stop_source end;
   std::stop_callback const passed_on{stop, [&] { end.request_stop(); }};
-  Collector collector{{subscription.channels.begin(), subscription.channels.end()},
-                      std::chrono::steady_clock::now() + limit,
-                      end};
+  Collector collector{
+      {subscription.channels.begin(), subscription.channels.end()}, std::chrono::steady_clock::now() + limit, end};
   WatchedClient client{http::make_client(config.text(publish_key(provider, "ca_file")), limit)};
   Metrics metrics{"check"};
   Health health;

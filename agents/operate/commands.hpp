@@ -29,9 +29,9 @@ extern Command const dead_command;       // agents/operate/dead.cpp
 
 /// In the order of `penstock --help`.
 inline std::vector<Command const*> all_commands() {
-  return {&up_command, &ctl_command,   &publish_command, &transform_command, &store_command, &simulate_command, &topics_command,
-          &db_command, &check_command, &audit_command,   &graph_command,     &list_command,  &tap_command,      &top_command,
-          &dead_command};
+  return {&up_command,       &ctl_command,    &publish_command, &transform_command, &store_command,
+          &simulate_command, &topics_command, &db_command,      &check_command,     &audit_command,
+          &graph_command,    &list_command,   &tap_command,     &top_command,       &dead_command};
 }
 
 }  // namespace penstock

@@ -83,7 +83,9 @@ class Builder {
     if (std::ranges::contains(graph_.nodes, name, &Graph::Node::name)) return;
     graph_.nodes.push_back({.name = std::move(name), .kind = kind, .detail = std::move(detail)});
   }
-  void edge(std::string from, std::string to, Way way = Way::data) { graph_.edges.push_back({std::move(from), std::move(to), way}); }
+  void edge(std::string from, std::string to, Way way = Way::data) {
+    graph_.edges.push_back({std::move(from), std::move(to), way});
+  }
 
   Graph graph_;
 };
@@ -155,7 +157,8 @@ std::string graph_dot(Graph const& graph) {
   for (auto const& [name, kind, detail] : graph.nodes)
     out += std::format("  {} [shape={}, label={}];\n", dot_text(name), shape_of(kind),
                        detail.empty() ? dot_text(name) : dot_text(name + '\n' + detail));
-  for (auto const& [from, to, way] : graph.edges) out += std::format("  {} -> {}{};\n", dot_text(from), dot_text(to), style_of(way));
+  for (auto const& [from, to, way] : graph.edges)
+    out += std::format("  {} -> {}{};\n", dot_text(from), dot_text(to), style_of(way));
   return out + "}\n";
 }
 

@@ -57,10 +57,10 @@ Columns columns_in(postgres::Connection& connection, Columns const& planned) {
   std::vector<postgres::Value> names;
   for (auto const& [table, columns] : planned) names.emplace_back(table);
   Columns found;
-  for (auto const& row : connection.query(
-           "select t.name, a.attname, format_type(a.atttypid, a.atttypmod) from unnest($1::text[]) t(name) "
-           "join pg_attribute a on a.attrelid = to_regclass(t.name) where a.attnum > 0 and not a.attisdropped",
-           {postgres::array_of(names)}))
+  for (auto const& row :
+       connection.query("select t.name, a.attname, format_type(a.atttypid, a.atttypmod) from unnest($1::text[]) t(name) "
+                        "join pg_attribute a on a.attrelid = to_regclass(t.name) where a.attnum > 0 and not a.attisdropped",
+                        {postgres::array_of(names)}))
     found[row[0].value_or("")][row[1].value_or("")] = row[2].value_or("");
   return found;
 }

@@ -224,7 +224,8 @@ Command const top_command{
     .flags = {{.name = "status-file", .argument = "FILE", .help = "The file that `penstock up --status-file FILE` writes"},
               {.name = "url",
                .argument = "URL",
-               .help = "Where `penstock up` serves /agents; without both: http.listen of the configuration. Example: http://127.0.0.1:9464"},
+               .help = "Where `penstock up` serves /agents; without both: http.listen of the configuration. Example: "
+                       "http://127.0.0.1:9464"},
               {.name = "interval", .argument = "SECONDS", .help = "Between two looks", .fallback = "2"},
               {.name = "count", .argument = "N", .help = "Stop after N looks; 0: go on until q or Ctrl-C", .fallback = "0"},
               {.name = "sort",

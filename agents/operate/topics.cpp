@@ -130,9 +130,10 @@ int run(Invocation const& invocation) {
     if (registry) apply_schemas(*registry, plan.schemas);
   }
   put_line(invocation.has("json")
-                ? std::format(R"({{"topics":{},"applied":{},"changes":{},"left_out":{},"differences":{},"schemas":{}}})", plan.topics,
-                              apply, changes.all, changes.waiting, json_list(plan.differences), json_list(plan.schemas))
-                : summary(plan, changes, apply));
+               ? std::format(R"({{"topics":{},"applied":{},"changes":{},"left_out":{},"differences":{},"schemas":{}}})",
+                             plan.topics, apply, changes.all, changes.waiting, json_list(plan.differences),
+                             json_list(plan.schemas))
+               : summary(plan, changes, apply));
   auto const refused = std::ranges::contains(plan.schemas, SchemaDifference::Kind::refused, &SchemaDifference::kind);
   if (refused && apply)
     throw Fault{Fault::Kind::fatal, "the schema registry does not take every schema: see above, and docs/operations/topics.md"};
@@ -152,8 +153,9 @@ Command const topics_command{
     .flags = {{.name = "json", .argument = "", .help = "One JSON object instead of a table"},
               {.name = "yes",
                .argument = "",
-               .help = "With apply: also what deletes records (a shorter retention, another cleanup.policy) or gives keys another "
-                       "partition (more partitions)"},
+               .help =
+                   "With apply: also what deletes records (a shorter retention, another cleanup.policy) or gives keys another "
+                   "partition (more partitions)"},
               {.name = "exit-code", .argument = "", .help = "With plan: exit 3 where anything differs"}},
     .example = "penstock topics apply --kafka-brokers 127.0.0.1:9092   makes what is missing, sets retention",
     .run = run};

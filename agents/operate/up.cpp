@@ -406,7 +406,8 @@ class Up {
   void note_own_changes(Config const& fresh) {
     log::start("up", fresh.text("log.level"), fresh.text("log.format"));
     for (auto const& setting : all_settings())
-      if ((setting.key.starts_with("up.") || setting.key == "http.listen") && fresh.text(setting.key) != config_.text(setting.key))
+      if ((setting.key.starts_with("up.") || setting.key == "http.listen") &&
+          fresh.text(setting.key) != config_.text(setting.key))
         log::warning("this takes effect when penstock up is started again", {{"setting", setting.key}});
   }
 
@@ -497,7 +498,8 @@ int run(Invocation const& invocation) { return Up{invocation}.run(); }
 Command const up_command{
     .name = "up",
     .summary = "Start all agents of penstock.toml and keep them running",
-    .sections = {"up", "http", "health", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "audit", "retention"},
+    .sections = {"up", "http", "health", "kafka", "database", "transform", "store", "publish.*", "spool", "dead", "audit",
+                 "retention"},
     .flags = {{.name = "embedded",
                .help = "Run a broker in this process, for trying out: in memory, about 5 MB a partition, no transactions; "
                        "applies the database migrations, too"},

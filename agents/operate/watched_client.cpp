@@ -43,11 +43,10 @@ class WatchedClient::Socket final : public http::Websocket {
 
 void WatchedClient::request(http::Exchange exchange, Done done) {
   auto const asked = exchange;
-  inner_->request(std::move(exchange),
-                  [this, asked, asked_at = system_clock().now(), done = std::move(done)](http::Reply reply) {
-                    look(asked, reply, asked_at);
-                    done(std::move(reply));
-                  });
+  inner_->request(std::move(exchange), [this, asked, asked_at = system_clock().now(), done = std::move(done)](http::Reply reply) {
+    look(asked, reply, asked_at);
+    done(std::move(reply));
+  });
 }
 
 std::unique_ptr<http::Websocket> WatchedClient::connect(std::string const& url, std::vector<Header> const& headers) {

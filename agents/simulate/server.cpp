@@ -282,8 +282,8 @@ void Server::State::Socket::answer(HttpRequest const& request) {
 
 HttpResponse Server::State::Socket::response_of(Reply reply, HttpRequest const& request) const {
   HttpResponse made{static_cast<http::status>(reply.status), request.version()};
-  made.set(http::field::date, std::format("{:%a, %d %b %Y %H:%M:%S} GMT", std::chrono::floor<std::chrono::seconds>(
-                                                                              std::chrono::system_clock::now())));
+  made.set(http::field::date, std::format("{:%a, %d %b %Y %H:%M:%S} GMT",
+                                          std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())));
   made.set(http::field::content_type, reply.type);
   for (auto const& [name, value] : reply.headers) made.set(name, value);
   made.keep_alive(request.keep_alive());

@@ -45,7 +45,9 @@ void not_let_in(rd_kafka_t* client, Trouble& trouble, std::string const& why) {
   auto const now = std::chrono::steady_clock::now();
   if (now < trouble.told_at + tell_again) return;
   trouble.told_at = now;
-  log::error("the broker does not let us in any more; it is asked again", {{"why", why}});
+  log::error(
+      "the broker does not let us in any more; it is asked again",
+      {{"why", why}, {"do", "let the user of kafka.sasl_username in again, or set it and its password, and start this anew"}});
 }
 
 /// From a thread of librdkafka's. 0: not accepted, and librdkafka hangs up.

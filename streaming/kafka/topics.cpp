@@ -338,7 +338,8 @@ void compare(TopicSpec const& spec, Shape const& now, std::map<std::string, std:
   // The embedded broker has one copy, whatever it was asked for.
   if (config == nullptr) return;
   if (now.replication != spec.replication)
-    differences.push_back({Kind::replication, spec,
+    differences.push_back({Kind::replication,
+                           spec,
                            "has " + std::to_string(now.replication) + " copies, planned " + std::to_string(spec.replication) +
                                "; the broker's own tool changes this: kafka-reassign-partitions.sh, or rpk topic alter-config",
                            {}});
@@ -355,8 +356,8 @@ std::vector<Topic> those_there(std::vector<TopicSpec> const& wanted, std::map<To
   return known;
 }
 
-Differences differences_between(std::vector<TopicSpec> const& wanted, std::map<Topic, Shape> there, std::optional<Configs> configs,
-                                std::function<bool(Topic const&)> const& ours) {
+Differences differences_between(std::vector<TopicSpec> const& wanted, std::map<Topic, Shape> there,
+                                std::optional<Configs> configs, std::function<bool(Topic const&)> const& ours) {
   using Kind = TopicDifference::Kind;
   Differences differences;
   for (auto const& spec : wanted) {

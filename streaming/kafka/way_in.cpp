@@ -7,15 +7,17 @@ namespace {
 std::string certificate_text(int error) {
   switch (error) {
     case 9: return "the broker's certificate is not valid yet: look at the clocks of both machines";
-    case 10: return "the broker's certificate, or the one that signed it, has expired: renew it at the broker, or in kafka.tls_ca_file";
+    case 10:
+      return "the broker's certificate, or the one that signed it, has expired: renew it at the broker, or in kafka.tls_ca_file";
     case 2:
     case 18:
     case 19:
     case 20:
     case 21: return "nobody we trust has signed the broker's certificate: set kafka.tls_ca_file to the certificate of its CA";
     case 62:
-    case 64: return "the broker's certificate is for another host: use a name of the certificate in kafka.brokers and in the broker's "
-                    "advertised.listeners";
+    case 64:
+      return "the broker's certificate is for another host: use a name of the certificate in kafka.brokers and in the broker's "
+             "advertised.listeners";
     default:
       return "the broker's certificate is not accepted (X509 error " + std::to_string(error) +
              "): renew it at the broker, or change kafka.tls_ca_file";
@@ -27,9 +29,10 @@ std::string certificate_text(int error) {
 std::string refusal_text(rd_kafka_resp_err_t error, std::string_view reason, int certificate_error) {
   auto const why = plain(reason);
   if (error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
-    return why + (reason.contains("mechanism handshake failed")
-                      ? ": set kafka.sasl_mechanism to one that the broker offers"
-                      : ": set kafka.sasl_username and kafka.sasl_password (PENSTOCK_KAFKA_SASL_PASSWORD, kafka.sasl_password_file)");
+    return why +
+           (reason.contains("mechanism handshake failed")
+                ? ": set kafka.sasl_mechanism to one that the broker offers"
+                : ": set kafka.sasl_username and kafka.sasl_password (PENSTOCK_KAFKA_SASL_PASSWORD, kafka.sasl_password_file)");
   if (reason.contains("certificate verify failed") && certificate_error != 0) return certificate_text(certificate_error);
   if (reason.contains("alert"))
     return why + ": set kafka.tls_certificate_file and kafka.tls_key_file to ones that the broker trusts";

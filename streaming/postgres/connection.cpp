@@ -88,7 +88,8 @@ std::string_view way_in_advice(std::string_view message) {
     std::string_view said, what_to_do;
   };
   for (auto const& [said, what_to_do] : {
-           Advice{"does not match host name", "use a name of its certificate in database.url, or set database.tls_mode = verify-ca"},
+           Advice{"does not match host name",
+                  "use a name of its certificate in database.url, or set database.tls_mode = verify-ca"},
            Advice{"does not support SSL", "turn ssl on in its postgresql.conf, or set database.tls_mode = disable"},
            Advice{"no encryption", "set database.tls_mode = verify-full"},
            Advice{"valid client certificate", "set database.tls_certificate_file and database.tls_key_file"},
@@ -135,10 +136,10 @@ Words tls_words(Tls const& tls, PQconninfoOption const* options) {
   auto mode = tls.mode;
   if (mode == "auto") {
     auto const address = option_of(options, "hostaddr");
-    mode = !url_mode.empty()                                                           ? url_mode
-           : std::getenv("PGSSLMODE") != nullptr                                       ? std::getenv("PGSSLMODE")
+    mode = !url_mode.empty()                                                         ? url_mode
+           : std::getenv("PGSSLMODE") != nullptr                                     ? std::getenv("PGSSLMODE")
            : is_this_machine(address.empty() ? option_of(options, "host") : address) ? "prefer"
-                                                                                       : "verify-full";
+                                                                                     : "verify-full";
   }
   words.emplace_back("sslmode", mode);
   auto const has_own_ca = !option_of(options, "sslrootcert").empty() || std::getenv("PGSSLROOTCERT") != nullptr;
@@ -147,7 +148,8 @@ Words tls_words(Tls const& tls, PQconninfoOption const* options) {
   else if (!has_own_ca && mode == "verify-full")
     words.emplace_back("sslrootcert", "system");
   else if (!has_own_ca && mode == "verify-ca")
-    throw UsageError{"database.tls_mode is verify-ca, which needs database.tls_ca_file: any host has a certificate of the system's"};
+    throw UsageError{
+        "database.tls_mode is verify-ca, which needs database.tls_ca_file: any host has a certificate of the system's"};
   if (!tls.certificate_file.empty()) words.emplace_back("sslcert", tls.certificate_file);
   if (!tls.key_file.empty()) words.emplace_back("sslkey", tls.key_file);
   return words;
@@ -190,8 +192,8 @@ Handle connect(Settings const& settings, WayIn const& way_in) {
   auto const idle = seconds_of(settings.silence_max / 2), interval = seconds_of(settings.silence_max / 6);
   auto const password = password_of(settings);
   // What stands before dbname may be overruled by the URL; what stands after it overrules the URL.
-  Words words{{"keepalives", "1"},          {"keepalives_idle", idle},     {"keepalives_interval", interval},
-              {"keepalives_count", "3"},    {"tcp_user_timeout", silence}, {"dbname", settings.url},
+  Words words{{"keepalives", "1"},         {"keepalives_idle", idle},       {"keepalives_interval", interval},
+              {"keepalives_count", "3"},   {"tcp_user_timeout", silence},   {"dbname", settings.url},
               {"client_encoding", "UTF8"}, {"application_name", "penstock"}};
   if (!password.empty()) words.emplace_back("password", password);
   for (auto& word : tls_words(settings.tls, parse_url(settings.url).get())) words.push_back(std::move(word));

@@ -20,16 +20,16 @@ struct pg_conn;
 namespace penstock::postgres {
 
 struct Tls {
-  std::string mode = "auto";               ///< libpq's sslmode. auto: the URL's; else prefer on this machine, verify-full elsewhere
-  std::string ca_file;                     ///< "": the system's
+  std::string mode = "auto";  ///< libpq's sslmode. auto: the URL's; else prefer on this machine, verify-full elsewhere
+  std::string ca_file;        ///< "": the system's
   std::string certificate_file, key_file;  ///< this client's own; "": none
 };
 
 /// How to reach the database. [database] of the configuration.
 struct Settings {
-  std::string url;                                   ///< libpq's: postgresql://user@host:port/name, or host=… dbname=…
-  std::string password;                              ///< "": the URL's own, PGPASSWORD or none
-  std::string password_file;                         ///< read for every connection, so that a new password needs no restart
+  std::string url;            ///< libpq's: postgresql://user@host:port/name, or host=… dbname=…
+  std::string password;       ///< "": the URL's own, PGPASSWORD or none
+  std::string password_file;  ///< read for every connection, so that a new password needs no restart
   Tls tls;
   std::chrono::milliseconds connect_max{10'000};     ///< for the whole way in; a host that does not answer is a transient Fault
   std::chrono::milliseconds silence_max{10'000};     ///< a peer that acknowledges nothing for so long is gone

@@ -49,10 +49,11 @@ std::string roles_problem(Connection& connection, std::string const& roles) {
   if (roles.empty()) return {};
   auto const missing =
       connection
-          .query("select coalesce(string_agg(format('create role %I nologin', name), '; '), ''),"
-                 " (select rolsuper or rolcreaterole from pg_roles where rolname = current_user)"
-                 " from unnest(string_to_array($1, ', ')) name where not exists (select from pg_roles where rolname = name)",
-                 {roles})
+          .query(
+              "select coalesce(string_agg(format('create role %I nologin', name), '; '), ''),"
+              " (select rolsuper or rolcreaterole from pg_roles where rolname = current_user)"
+              " from unnest(string_to_array($1, ', ')) name where not exists (select from pg_roles where rolname = name)",
+              {roles})
           .front();
   if (missing[0]->empty() || missing[1] == "t") return {};
   return "this user may not make roles: let one who may run `" + *missing[0] + "`, then `penstock db apply` again";
@@ -199,8 +200,7 @@ Dropped drop_old_chunks(Connection& connection, std::string_view kind, std::int6
   if (connection.query(std::string{retention_lock}).front().front() != "t")
     return {.chunks = {}, .skipped = "another penstock is dropping chunks right now"};
   Dropped dropped;
-  for (auto const& row :
-       connection.query("select penstock.drop_chunks($1, $2::int)", {table, std::to_string(days)}))
+  for (auto const& row : connection.query("select penstock.drop_chunks($1, $2::int)", {table, std::to_string(days)}))
     dropped.chunks.push_back(row.front().value_or(""));
   if (!dropped.chunks.empty())
     connection.execute(

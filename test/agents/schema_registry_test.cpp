@@ -45,7 +45,8 @@ class FakeRegistry {
   static std::string text_in(Request const& request, char const* name) {
     simdjson::dom::parser parser;
     auto const document = parser.parse(request.body());
-    if (std::string_view{request[beast::http::field::content_type]} != "application/vnd.schemaregistry.v1+json") return "wrong type";
+    if (std::string_view{request[beast::http::field::content_type]} != "application/vnd.schemaregistry.v1+json")
+      return "wrong type";
     return std::string{std::string_view{document[name]}};
   }
 
@@ -96,7 +97,8 @@ Config config_for(std::string const& url, std::string const& more = {}) {
   return config;
 }
 
-std::vector<TextFile> const texts{{"trades.json", R"({"title":"trades"})"}, {"trades.sql", "create"}, {"books.json", R"({"a":"\"é"})"}};
+std::vector<TextFile> const texts{
+    {"trades.json", R"({"title":"trades"})"}, {"trades.sql", "create"}, {"books.json", R"({"a":"\"é"})"}};
 
 std::vector<std::string> words(std::vector<SchemaDifference> const& differences) {
   std::vector<std::string> all;
@@ -111,10 +113,10 @@ TEST_CASE("schema registry: what is missing is registered, asked to stay backwar
   fake.levels["md.books-value"] = "NONE";
   SchemaRegistry registry{config_for(fake.url() + "/")};
   auto const differences = plan_schemas(registry, texts);
-  CHECK(words(differences) ==
-        std::vector<std::string>{"md.trades-value: changes must be BACKWARD, now the registry's default",
-                                 "md.trades-value: JSON Schema of trades.json",
-                                 "md.books-value: changes must be BACKWARD, now NONE", "md.books-value: JSON Schema of books.json"});
+  CHECK(words(differences) == std::vector<std::string>{"md.trades-value: changes must be BACKWARD, now the registry's default",
+                                                       "md.trades-value: JSON Schema of trades.json",
+                                                       "md.books-value: changes must be BACKWARD, now NONE",
+                                                       "md.books-value: JSON Schema of books.json"});
   CHECK(fake.schemas.empty());  // A plan changes nothing.
   apply_schemas(registry, differences);
   CHECK(fake.schemas["md.trades-value"] == std::vector<std::string>{R"({"title":"trades"})"});

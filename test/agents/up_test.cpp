@@ -80,7 +80,8 @@ TEST_CASE("up: several of a kind have numbers, which they are told, so that each
   for (auto const& agent : agents)
     CHECK_NOTHROW(parse_command_line(Words(agent.command.begin() + 1, agent.command.end()), all_commands()));
   CHECK(names(agents_of(config, {.program = "p", .counts = {{"transform", 1}, {"publish coingecko", 2}}})) ==
-        Words{"store", "transform", "publish binance 1", "publish binance 2", "publish coingecko 1", "publish coingecko 2", "audit"});
+        Words{"store", "transform", "publish binance 1", "publish binance 2", "publish coingecko 1", "publish coingecko 2",
+              "audit"});
 }
 
 TEST_CASE("up: what is not enabled is known and not started") {
@@ -168,7 +169,8 @@ TEST_CASE("up: letters are replayed by themselves only where a reason is named")
   CHECK(agents[3].rank == publishers);
   Words const words(agents[3].command.begin() + 1, agents[3].command.end());
   CHECK_NOTHROW(parse_command_line(words, all_commands()));
-  CHECK(names(agents_of(config, {.program = "p", .without = {"dead"}})) == Words{"store", "transform", "publish binance", "audit"});
+  CHECK(names(agents_of(config, {.program = "p", .without = {"dead"}})) ==
+        Words{"store", "transform", "publish binance", "audit"});
 }
 
 TEST_CASE("up: on the embedded broker the agents have no transactions and are paced") {

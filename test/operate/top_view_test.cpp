@@ -30,10 +30,19 @@ struct Agents {
 
   Snapshot snapshot(Duration after) const {
     Progress const progress{Progress::Instant{}};
-    auto const json = progress.json({{"publish binance", "running", 7, 0, publish.status_line()},
-                                     {"transform", transform_state, 8, 2, transform.status_line()},
-                                     {"store", "running", 9, 1, store.status_line()}},
-                                    Progress::Instant{});
+    auto const report = [](char const* name, std::string const& state, int pid, int restarts, Metrics const& metrics) {
+      return AgentReport{.name = name,
+                         .key = name,
+                         .state = state,
+                         .reason = {},
+                         .pid = pid,
+                         .restarts = restarts,
+                         .status = metrics.status_line()};
+    };
+    auto const json =
+        progress.json({report("publish binance", "running", 7, 0, publish), report("transform", transform_state, 8, 2, transform),
+                       report("store", "running", 9, 1, store)},
+                      Progress::Instant{});
     auto parsed = parse_snapshot(json, start + after);
     REQUIRE(parsed);
     return *parsed;

@@ -39,7 +39,7 @@ TEST_CASE("postgres: what a SQLSTATE means for the batch") {
         Case{"40001", transient}, Case{"40P01", transient}, Case{"53100", transient}, Case{"53300", transient},
         Case{"55P03", transient}, Case{"57014", transient}, Case{"57P01", transient}, Case{"57P03", transient},
         Case{"25006", transient}, Case{"XX000", transient}, Case{"25P03", transient}, Case{"58030", transient},
-        Case{"", transient},      Case{"28P01", refused},   Case{"28000", refused},     Case{"3D000", fatal},
+        Case{"", transient},      Case{"28P01", refused},   Case{"28000", refused},   Case{"3D000", fatal},
         Case{"3F000", fatal},     Case{"42P01", fatal},     Case{"42703", fatal},     Case{"42501", fatal},
         Case{"0A000", fatal},     Case{"58P01", fatal},     Case{"XX001", fatal}}) {
     CAPTURE(sqlstate);

@@ -33,7 +33,7 @@ TEST_CASE("program: agents and commands that are not let in end, and their last 
            Case{{"db", "status", "--config", database}, "database.password"},
        }) {
     CAPTURE(words);
-    auto const [code, text] = test::penstock(words);
+    auto const [code, text] = run(words);
     CHECK_MESSAGE(code == 1, text);
     auto const last = text.substr(text.rfind('\n', text.size() - 2) + 1);
     CHECK_MESSAGE(last.contains(says), text);

@@ -282,8 +282,8 @@ TEST_CASE("config: a secret in a file that others may read is refused, be it the
   auto const password = open(folder.write("password", "correct horse\n"));
   auto const mode = ::geteuid() == 0 ? "640 " : "600 ";
   CHECK(error_of_file("[database]\npassword_file = \"" + password + "\"\n") ==
-        "FILE line 2: database.password_file names \"" + password + "\", which others may read, too; run `chmod " + mode +
-            password + "`");
+        "FILE line 2 column 17: database.password_file names \"" + password + "\", which others may read, too; run `chmod " +
+            mode + password + "`");
   for (auto const* text : {"[database]\npassword = \"open-a\"\n", "[database]\nurl = \"postgresql://me:open-secret@host/db\"\n",
                            "[kafka]\nproperties = [\"sasl.password=open-b\"]\n"}) {
     auto const file = open(folder.write("open.toml", text));
