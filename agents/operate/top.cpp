@@ -81,7 +81,7 @@ std::unique_ptr<SnapshotSource> source_of(Invocation const& invocation) {
   if (invocation.has("status-file") && invocation.has("url")) throw UsageError{"--status-file and --url: keep one of them"};
   if (invocation.has("status-file")) return file_source(invocation.flag("status-file"));
   if (invocation.has("url")) return http_source(invocation.flag("url"));
-  if (auto const listens = invocation.config.text("http.listen"); !listens.empty() && !listens.ends_with(":0"))
+  if (auto const listens = invocation.config.text("http.listen"); listens != "off" && !listens.ends_with(":0"))
     return http_source("http://" + listens);
   throw UsageError{
       "needs to know where `penstock up` tells how it goes: --status-file FILE, as given to `penstock up`, or --url "

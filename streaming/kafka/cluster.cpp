@@ -2,6 +2,9 @@
 
 #include "streaming/kafka/client.hpp"
 
+#include <chrono>
+#include <thread>
+
 namespace penstock::kafka {
 
 namespace {
@@ -37,7 +40,13 @@ void try_transactions(Connection const& connection, std::string const& transacti
   auto settings = quiet(connection);
   settings.must("transactional.id", transactional_id);
   auto const client = settings.client(RD_KAFKA_PRODUCER, &trouble);
-  KafkaError const error{rd_kafka_init_transactions(client.get(), milliseconds_of(limit))};
+  auto const until = std::chrono::steady_clock::now() + limit;
+  KafkaError error{rd_kafka_init_transactions(client.get(), milliseconds_of(limit))};
+  // A broker that has just started loads what it knows of transactions first.
+  while (error && rd_kafka_error_is_retriable(error.get()) != 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    error.reset(rd_kafka_init_transactions(client.get(), milliseconds_of(limit)));
+  }
   if (!error) return;
   auto const code = rd_kafka_error_code(error.get());
   auto const found = fault_of(code, "transactions cannot be opened", rd_kafka_error_string(error.get()));
