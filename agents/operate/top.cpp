@@ -230,7 +230,7 @@ Command const top_command{
               {.name = "count", .argument = "N", .help = "Stop after N looks; 0: go on until q or Ctrl-C", .fallback = "0"},
               {.name = "sort",
                .argument = "COLUMN",
-               .help = "name, in, out, latency, lag, gaps, stale, dead, spool, memory, restarts",
+               .help = "What comes first: name, in, out, latency, lag, gaps, stale, dead, spool, memory, restarts",
                .fallback = "name"},
               {.name = "filter", .argument = "TEXT", .help = "Only agents (or providers) whose name has this in it"},
               {.name = "by", .argument = "WORD", .help = "Rows are agents or providers: agent, provider", .fallback = "agent"},

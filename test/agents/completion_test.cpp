@@ -84,7 +84,7 @@ TEST_CASE("completion: every command and every flag that its help shows is offer
     CHECK(bash.contains("\n    " + command->name + ")\n"));
     CHECK(zsh.contains("\n    " + command->name + ")\n      _arguments"));
     for (auto const& flag : setting_flags(*command)) {
-      if (!flag.shown || flag.name.contains("PROVIDER")) continue;
+      if (!flag.shown || flag.name.contains(placeholder(flag.setting->key))) continue;
       CHECK(bash.contains("--" + flag.name));
       CHECK(zsh.contains("'--" + flag.name + "=["));
     }
@@ -105,7 +105,7 @@ TEST_CASE("manual: penstock(1) has every command, flag and key, and this build's
     for (auto const& flag : command->flags) CHECK(page.contains(roff("\\fB--" + flag.name)));
   }
   for (auto const& setting : all_settings()) {
-    auto const key = with_name(setting.key, "PROVIDER") + (setting.secret ? "_file" : "");
+    auto const key = with_name(setting.key, placeholder(setting.key)) + (setting.secret ? "_file" : "");
     CHECK_MESSAGE(page.contains(roff("\\fB" + key + ", --")), key);
   }
 }

@@ -26,6 +26,7 @@ struct File {
     folder = ::mkdtemp(pattern.data());
     path = (folder / "penstock.toml").string();
     std::ofstream{path} << toml;
+    std::filesystem::permissions(path, std::filesystem::perms{0600});
   }
   ~File() { std::filesystem::remove_all(folder); }
   std::filesystem::path folder;
