@@ -7,7 +7,7 @@
 #   kafka_stop DIR      ends it and waits until it is gone. The data stays. Safe to call twice.
 #   kafka_fetch         only fetches the jars (44 MB, Maven Central), once, into the user's cache folder.
 
-kafka_version=4.3.1
+kafka_version=4.2.1
 kafka_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/penstock/kafka-$kafka_version
 kafka_pom=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/test/kafka/broker/pom.xml
 

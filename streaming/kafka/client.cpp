@@ -12,6 +12,8 @@ namespace penstock::kafka {
 namespace {
 
 void on_log(rd_kafka_t const* /*client*/, int level, char const* facility, char const* text) {
+  // kafka.properties are for all clients: what one kind of client has no use for is no mistake.
+  if (std::string_view{text}.contains("property and will be ignored by this")) return;
   auto const ours = level <= LOG_ERR ? log::Level::error : level <= LOG_WARNING ? log::Level::warning : log::Level::debug;
   // What librdkafka calls an error here is an outage that it repairs by itself.
   log::write(std::min(ours, log::Level::warning), "kafka client", {{"about", facility}, {"why", text}});

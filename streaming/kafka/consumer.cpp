@@ -440,7 +440,8 @@ Commits KafkaConsumer::committed(std::vector<TopicPartition> const& partitions) 
   if (partitions.empty()) return {};
   auto const list = list_of(partitions);
   if (auto const error = rd_kafka_committed(client_.get(), list.get(), committed_wait_ms); error != RD_KAFKA_RESP_ERR_NO_ERROR)
-    throw fault_of(error, "cannot ask for the committed offsets of group " + group_);
+    throw fault_of(error, "cannot ask for the committed offsets of group " + group_,
+                   error == RD_KAFKA_RESP_ERR__TIMED_OUT ? "no answer from the broker, or a transaction over them has not ended" : "");
   Commits commits;
   for (int i = 0; i < list->cnt; ++i) {
     auto const& element = list->elems[i];

@@ -1,6 +1,6 @@
 #include "streaming/kafka/topics.hpp"
 
-#include "streaming/kafka/client.hpp"
+#include "streaming/kafka/consumer.hpp"
 #include "streaming/kafka/way_in.hpp"
 #include "streaming/log.hpp"
 
@@ -174,32 +174,6 @@ Offsets offsets_at(Admin& admin, std::map<Topic, int> const& topics, rd_kafka_Of
     offsets[partition_of(element)] = Offset{element.offset};
   }
   return offsets;
-}
-
-Commits commits_of(Admin& admin, std::string const& group, std::map<Topic, int> const& topics) {
-  auto* asked = rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list_of(partitions_of(topics)).get());
-  auto const options = options_of(admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-  rd_kafka_ListConsumerGroupOffsets(admin.client.get(), &asked, 1, options.get(), admin.answers.get());
-  rd_kafka_ListConsumerGroupOffsets_destroy(asked);
-  auto const doing = "cannot ask for the committed offsets of group " + group;
-  auto const event = answer(admin, doing);
-  Commits commits;
-  std::size_t count = 0;
-  auto const* const* const groups =
-      rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (auto const* const error = rd_kafka_group_result_error(groups[i]))
-      throw fault_of(rd_kafka_error_code(error), doing, rd_kafka_error_string(error));
-    auto const* const list = rd_kafka_group_result_partitions(groups[i]);
-    for (int p = 0; list != nullptr && p < list->cnt; ++p) {
-      auto const& element = list->elems[p];
-      if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) throw fault_of(element.err, doing);
-      if (element.offset < 0) continue;
-      commits[partition_of(element)] = {Offset{element.offset},
-                                        {static_cast<char const*>(element.metadata), element.metadata_size}};
-    }
-  }
-  return commits;
 }
 
 using Differences = std::vector<TopicDifference>;
@@ -397,9 +371,9 @@ std::map<TopicPartition, Kept> kept_offsets(Connection const& connection, std::m
 }
 
 Commits committed_offsets(Connection const& connection, std::string const& group, std::map<Topic, int> const& topics) {
-  if (topics.empty()) return {};
-  Admin admin{connection};
-  return when_ready([&] { return commits_of(admin, group, topics); });
+  // librdkafka's admin request for it (2.8) is left without an answer, or ends the process, where the broker is slow.
+  KafkaConsumer asking{connection, {.group = group}};
+  return when_ready([&] { return asking.committed(partitions_of(topics)); });
 }
 
 std::vector<TopicDifference> plan_topics(Connection const& connection, std::vector<TopicSpec> const& wanted,

@@ -8,6 +8,7 @@ from proxy import Proxy
 STARTS_A_SECOND = 4
 STOP_SECONDS = 5
 DRAIN_SECONDS = 150
+LOG_LINES = 8
 MEMORY_MB = {"publish": 150, "transform": 300, "store": 300}
 BEGAN = time.monotonic()
 
@@ -233,6 +234,8 @@ def one_round(seed):
     for reason in chaos.wrong:
         print(f"DIFFERENT: {reason}")
     if chaos.wrong:
+        for log in sorted(pathlib.Path(work).glob("*.log")):
+            print(f"-- the last of {log.name}", *log.read_text(errors="replace").splitlines()[-LOG_LINES:], sep="\n")
         print(f"logs, topics and tables: {work}\nthe same again: scripts/chaos --seed {seed} --seconds {options.seconds} --rate {options.rate}"
               + (" --twins" if options.twins else "") + (f" --recordings {options.recordings}" if options.recordings else ""))
     return chaos.wrong
