@@ -1,5 +1,6 @@
 #include "agents/operate/audit_report.hpp"
 
+#include "agents/operate/counted.hpp"
 #include "agents/operate/text_table.hpp"
 #include "streaming/json.hpp"
 
@@ -128,10 +129,6 @@ std::string tables_text(std::vector<TableAccount> const& tables, std::vector<Rem
     rows.push_back({table.kind, std::to_string(table.rows), std::to_string(table.written),
                     table.identities ? std::to_string(*table.identities) : "", verdict(remarks, "table " + table.kind)});
   return rows.size() == 1 ? "" : text_table(rows, Cells::numbers) + '\n';
-}
-
-std::string counted(std::int64_t count, std::string const& noun) {
-  return std::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 std::string json_numbers(Numbers const& numbers) {

@@ -1,6 +1,7 @@
 /// penstock check: whether everything is there, from the configuration to the rows that a store would insert. Goes on after
 /// what is wrong and shows all.
 #include "agents/operate/check.hpp"
+#include "agents/operate/counted.hpp"
 
 #include "agents/operate/check_sample.hpp"
 #include "agents/operate/check_world.hpp"

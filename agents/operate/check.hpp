@@ -43,7 +43,4 @@ std::string findings_text(std::vector<Finding> const& findings);
 /// there are some.
 std::string findings_json(std::vector<Finding> const& findings);
 
-/// "3 topics"; "1 topic".
-std::string counted(std::size_t count, std::string const& noun);
-
 }  // namespace penstock

@@ -1,5 +1,6 @@
 #include "agents/connections.hpp"
 #include "agents/operate/check_world.hpp"
+#include "agents/operate/counted.hpp"
 #include "agents/topic_plan.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/cluster.hpp"

@@ -1,6 +1,7 @@
 #include "agents/connections.hpp"
 #include "agents/operate/check_world.hpp"
 #include "agents/operate/clock_skew.hpp"
+#include "agents/operate/counted.hpp"
 #include "agents/operate/reach.hpp"
 #include "agents/operate/schema_columns.hpp"
 #include "agents/settings.hpp"

@@ -1,5 +1,6 @@
 #include "agents/command.hpp"
 #include "agents/operate/check.hpp"
+#include "agents/operate/counted.hpp"
 #include "agents/operate/record_text.hpp"
 #include "agents/subscription.hpp"
 #include "streaming/json.hpp"
@@ -34,10 +35,6 @@ std::string on_one_line(std::string text) {
 }
 
 }  // namespace
-
-std::string counted(std::size_t count, std::string const& noun) {
-  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
-}
 
 std::string check_publisher(Config const& config, std::string const& name) {
   auto const subscription = subscription_of(provider_named(name), config);

@@ -1,4 +1,5 @@
 #include "agents/operate/pipeline_graph.hpp"
+#include "agents/operate/counted.hpp"
 
 #include "agents/dead_letter.hpp"
 #include "agents/operate/check.hpp"

@@ -1,6 +1,7 @@
 /// penstock topics plan|apply: the topics that penstock needs beside those that the broker has.
 #include "agents/connections.hpp"
 #include "agents/operate/commands.hpp"
+#include "agents/operate/counted.hpp"
 #include "agents/operate/output.hpp"
 #include "agents/operate/text_table.hpp"
 #include "agents/schema_registry.hpp"
@@ -71,19 +72,15 @@ std::string json_list(Things const& things) {
   return "[" + list + "]";
 }
 
-void print(Plan const& plan) {
+void print(Plan const& plan, bool yes) {
   std::vector<std::vector<std::string>> rows{{"CHANGE", "TOPIC", "HOW"}};
   for (auto const& difference : plan.differences) {
     rows.push_back({std::string{word_of(difference.kind)}, difference.spec.name, difference.detail});
-    if (!difference.risk.empty()) rows.push_back({"", "", "needs --yes: " + difference.risk});
+    if (!difference.risk.empty()) rows.push_back({"", "", (yes ? "with --yes: " : "needs --yes: ") + difference.risk});
   }
   for (auto const& difference : plan.schemas)
     rows.push_back({std::string{word_of(difference.kind)}, difference.subject, difference.detail});
   if (rows.size() > 1) std::cout << text_table(rows);
-}
-
-std::string counted(std::int64_t count, std::string const& noun) {
-  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
 /// How many changes there are to make, and how many of them wait for --yes.
@@ -122,7 +119,7 @@ int run(Invocation const& invocation) {
   std::optional<SchemaRegistry> registry;
   auto const plan = plan_of(invocation, registry);
   auto const changes = changes_in(plan, yes);
-  if (!invocation.has("json")) print(plan);
+  if (!invocation.has("json")) print(plan, yes);
   if (apply) {
     auto wanted = plan.differences;
     std::erase_if(wanted, [&](auto const& difference) { return waits_for_yes(difference, yes); });
