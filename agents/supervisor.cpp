@@ -26,6 +26,8 @@ bool starting_again_helps(int wait_status) {
   return !could_not_start(wait_status) && !(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == wrong_configuration);
 }
 
+bool was_killed(int wait_status) { return WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL; }
+
 // A line that tells of no trouble does not say why a process ended.
 bool is_small_talk(std::string_view line) {
   auto const start = line.substr(0, 80);
@@ -174,12 +176,13 @@ void Supervisor::ended(Child& child, int wait_status) {
   if (!starting_again_helps(wait_status)) return failed(child, told + "; starting it again as it is cannot help");
 
   auto const now = Steady::now();
-  child.failures.push_back(now);
-  while (child.failures.front() + options_.failures_within < now) child.failures.pop_front();
+  bool const from_outside = was_killed(wait_status) && now - child.since >= options_.steady_after;
+  if (!from_outside) child.failures.push_back(now);
+  while (!child.failures.empty() && child.failures.front() + options_.failures_within < now) child.failures.pop_front();
   if (std::cmp_greater_equal(child.failures.size(), options_.failures_max))
     return failed(child, told + "; " + std::to_string(child.failures.size()) + " times within " +
                              std::to_string(std::chrono::ceil<std::chrono::seconds>(options_.failures_within).count()) + " s");
-  if (now - child.since > options_.failures_within) child.backoff.reset();
+  if (from_outside || now - child.since > options_.failures_within) child.backoff.reset();
   auto const wait = child.backoff.next();
   child.start_at = now + wait;
   child.is_restart = true;

@@ -55,6 +55,8 @@ struct SupervisorOptions {
   std::chrono::milliseconds backoff_first{500}, backoff_most{std::chrono::seconds{30}};
   int failures_max = 5;  ///< so many within failures_within: a crash loop
   std::chrono::milliseconds failures_within{std::chrono::seconds{60}};
+  /// One that ran for so long and was then killed (SIGKILL) was killed from outside: no failure of its own.
+  std::chrono::milliseconds steady_after{std::chrono::seconds{5}};
   std::chrono::milliseconds stop_max{4400};  ///< then what still runs is killed
   /// A line that a child wrote to stderr.
   std::function<void(ChildSpec const&, std::string_view line)> on_line;

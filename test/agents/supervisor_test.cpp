@@ -114,6 +114,26 @@ TEST_CASE("supervisor: failures that are long ago are no crash loop") {
   CHECK_FALSE(supervisor.gave_up());
 }
 
+TEST_CASE("supervisor: one that is killed again and again after it has run for a while is no crash loop") {
+  Story story;
+  auto options = story.options({.backoff_first = 1ms, .backoff_most = 1'000ms, .failures_max = 3});
+  SUBCASE("it ran for a while") {
+    options.steady_after = 20ms;
+    Supervisor supervisor{{shell("a", "sleep 0.03; kill -KILL $$")}, options};
+    CHECK(run_until(supervisor, [&] { return story.restarts.size() >= 6; }));
+    CHECK(std::ranges::max(story.waits) <= 1ms);
+  }
+  SUBCASE("it was killed at once") {
+    Supervisor supervisor{{shell("a", "kill -KILL $$")}, options};
+    CHECK(run_until(supervisor, [&] { return supervisor.gave_up().has_value(); }));
+  }
+  SUBCASE("it ended itself") {
+    options.steady_after = 20ms;
+    Supervisor supervisor{{shell("a", "sleep 0.03; kill -ABRT $$")}, options};
+    CHECK(run_until(supervisor, [&] { return supervisor.gave_up().has_value(); }));
+  }
+}
+
 TEST_CASE("supervisor: a crash loop stops that child only; its last words that are no small talk say why") {
   Story story;
   Supervisor supervisor{
