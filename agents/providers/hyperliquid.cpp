@@ -3,6 +3,8 @@
 #include "agents/providers/decode.hpp"
 #include "streaming/fault.hpp"
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <array>
 
@@ -264,6 +266,13 @@ void decode_document(json::document& document, RawRecord const& raw, Decoded& in
 /// The value of the first "channel" in the frame, wherever it stands: older frames have their keys in alphabetical order.
 std::string_view channel_of(std::string_view frame) { return find_text(frame, "channel", 160); }
 
+// Quotes what it refuses, so it is escaped JSON inside JSON.
+std::string text_of_error(std::string_view frame) {
+  simdjson::dom::parser parser;
+  std::string_view text;
+  return parser.parse(frame.data(), frame.size())["data"].get(text) == simdjson::SUCCESS ? std::string{text} : std::string{frame};
+}
+
 Reaction reaction_to(std::string_view frame) {
   if (first_character(frame) != '{') return {.channel = "control"};  // "Websocket connection established."
   auto const channel = channel_of(frame);
@@ -272,7 +281,7 @@ Reaction reaction_to(std::string_view frame) {
   if (channel == "candle") return {.channel = channel, .symbol = std::string{find_text(frame, "s")}};
   if (channel == "pong" || channel == "subscriptionResponse") return {.channel = "control"};
   if (channel == "error") {
-    auto const said = find_text(frame, "data", frame.size());
+    auto const said = text_of_error(frame);
     if (said.starts_with("Already subscribed") || said.starts_with("Already unsubscribed")) return {.channel = "control"};
     return {.action = Reaction::Action::refused,
             .answer = "Hyperliquid refused a subscription: " + excerpt(said) +

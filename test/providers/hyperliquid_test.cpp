@@ -151,6 +151,11 @@ TEST_CASE("hyperliquid: a frame says its channel and symbol, and what it asks of
   }
 }
 
+TEST_CASE("hyperliquid: a refused subscription is quoted whole") {
+  auto const said = hyperliquid().react(R"({"channel":"error","data":"Invalid subscription {\"type\":\"tardes\"}"})").answer;
+  CHECK(said.contains(R"(Invalid subscription {"type":"tardes"};)"));
+}
+
 TEST_CASE("hyperliquid: each documented error has its answer") {
   struct Case {
     int status;
