@@ -1,6 +1,7 @@
 #include "agents/operate/control.hpp"
 
 #include "agents/operate/agents_of.hpp"
+#include "agents/operate/log_level.hpp"
 #include "streaming/config.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"
@@ -22,6 +23,7 @@ constexpr int count_max = 64;
 struct Request {
   std::string act, agent;
   int count = 0;
+  bool debug = false;  ///< log-level
 };
 
 std::string text_in(simdjson::dom::object const& object, char const* key) {
@@ -31,7 +33,7 @@ std::string text_in(simdjson::dom::object const& object, char const* key) {
 }
 
 Request parsed(std::string_view line) {
-  static Words const acts{"status", "start", "stop", "restart", "scale", "reload"};
+  static Words const acts{"status", "start", "stop", "restart", "scale", "log-level", "reload"};
   simdjson::dom::parser parser;
   simdjson::dom::object object;
   if (parser.parse(simdjson::padded_string{line}).get(object) != simdjson::SUCCESS)
@@ -45,6 +47,12 @@ Request parsed(std::string_view line) {
   if (request.act == "scale" && (object["count"].get(count) != simdjson::SUCCESS || count < 1 || count > count_max))
     throw UsageError{"scale needs a count: a whole number from 1 to " + std::to_string(count_max) + " (none at all: stop)"};
   request.count = static_cast<int>(count);
+  if (request.act == "log-level") {
+    auto const level = text_in(object, "level");
+    request.debug = level == "debug";
+    if (!request.debug && level != "configured")
+      throw UsageError{"log-level knows debug, and configured for what log.level says; not \"" + level + '"'};
+  }
   return request;
 }
 
@@ -82,6 +90,9 @@ std::string done(Request const& request, Supervisor& supervisor, ControlHooks co
   if (request.act == "reload") return json_of(hooks.reload());
   if (request.act == "scale") return json_of(hooks.scale(scaled_name(request.agent, supervisor.children()), request.count));
   auto const names = agents_named(request.agent, supervisor.children());
+  if (request.act == "log-level")
+    for (auto const& child : supervisor.children())
+      if (std::ranges::contains(names, child.spec->name)) set_log_level(child, request.debug);
   for (auto const& name : names) {
     if (request.act == "start") supervisor.start(name);
     if (request.act == "stop") supervisor.stop(name);

@@ -1,6 +1,6 @@
 /// What `penstock ctl` asks of `penstock up`: one JSON object a line each way.
 ///   {"do":"status"} · {"do":"start"|"stop"|"restart","agent":"publish binance"} · {"do":"scale","agent":"transform","count":3} ·
-///   {"do":"reload"}
+///   {"do":"log-level","agent":"store","level":"debug"|"configured"} · {"do":"reload"}
 ///   {"ok":true,…} · {"ok":false,"error":"…"}
 /// An agent is named by its name; "publish" stands for all publishers, "publish binance" for all of that provider, "all" for all.
 #pragma once

@@ -88,11 +88,12 @@ class Talk {
 std::string request_of(Words const& words) {
   auto const& act = words.front();
   auto const needs_agent = act != "status" && act != "reload";
-  auto const last = words.size() - (act == "scale" ? 1 : 0);
+  auto const last = words.size() - (act == "scale" || act == "log-level" ? 1 : 0);
   if (needs_agent ? last < 2 : words.size() > 1)
-    throw UsageError{act + (act == "scale" ? " needs what and how many: penstock ctl scale transform 3"
-                            : needs_agent  ? " needs the name of an agent, such as publish binance; or all"
-                                           : " takes nothing more")};
+    throw UsageError{act + (act == "scale"       ? " needs what and how many: penstock ctl scale transform 3"
+                            : act == "log-level" ? " needs an agent and debug or configured: penstock ctl log-level store debug"
+                            : needs_agent        ? " needs the name of an agent, such as publish binance; or all"
+                                                 : " takes nothing more")};
   std::string request = "{\"do\":" + json_string(act);
   if (needs_agent) request += ",\"agent\":" + json_string(words_joined(words, 1, last));
   if (act == "scale") {
@@ -100,6 +101,7 @@ std::string request_of(Words const& words) {
     if (!count) throw UsageError{"scale: \"" + words.back() + "\" is no number of agents: penstock ctl scale transform 3"};
     request += ",\"count\":" + std::to_string(*count);
   }
+  if (act == "log-level") request += ",\"level\":" + json_string(words.back());
   return request + '}';
 }
 
@@ -176,6 +178,11 @@ int run(Invocation const& invocation) {
     return stopped_as_asked;
   }
   auto const names = texts_of(answer, "agents");
+  if (act == "log-level") {
+    if (!invocation.has("json"))
+      for (auto const& name : names) std::cout << name << " logs at level " << invocation.arguments.back() << '\n' << std::flush;
+    return stopped_as_asked;
+  }
   wait_for(talk, names, act != "stop", invocation.config.milliseconds("up.stop_ms_max") + answer_max, invocation.stop);
   if (!invocation.has("json"))
     for (auto const& name : names) std::cout << name << (act == "stop" ? " is stopped\n" : " is running\n") << std::flush;
@@ -188,10 +195,10 @@ Command const ctl_command{
     .name = "ctl",
     .summary =
         "Ask the `penstock up` that runs with this configuration file: how its agents do (status); start, stop or restart one; "
-        "have more or fewer of it (scale AGENT N); read the file again (reload). What is started, stopped and scaled by hand "
-        "stays so "
-        "until the next reload or start; the file says what lasts",
-    .arguments = "status|start|stop|restart|scale|reload [AGENT] [N]",
+        "have more or fewer of it (scale AGENT N); let one log everything for a while (log-level AGENT debug, then configured); "
+        "read the file again (reload). What is started, stopped and scaled by hand stays so until the next reload or start; the "
+        "file says what lasts",
+    .arguments = "status|start|stop|restart|scale|log-level|reload [AGENT] [N|LEVEL]",
     .arguments_least = 1,
     .arguments_most = 5,
     .sections = {"up"},

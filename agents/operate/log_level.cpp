@@ -1,22 +1,40 @@
 #include "agents/operate/log_level.hpp"
 
+#include "streaming/fault.hpp"
 #include "streaming/log.hpp"
 
 #include <csignal>
 #include <string>
 
 namespace penstock {
+namespace {
 
-// Told what to do, not to change it: an operator may have signalled all processes at once. One that has not reported yet
-// may not know the signal yet, and would die of it.
+// One that has not reported yet may not know the signal yet, and would die of it.
+bool can_be_told(ChildView const& child) {
+  return child.pid > 0 && child.status.contains("\"pid\":" + std::to_string(child.pid) + ',');
+}
+
+void tell(ChildView const& child, bool raised) {
+  ::sigqueue(child.pid, SIGUSR1, sigval{.sival_int = raised ? log::raise_level : log::set_level_back});
+}
+
+}  // namespace
+
+void set_log_level(ChildView const& child, bool raised) {
+  if (!can_be_told(child))
+    throw Fault{Fault::Kind::transient, child.spec->name + " has not reported since it was started: ask again when it runs"};
+  tell(child, raised);
+}
+
+// Told what to do, not to change it: an operator may have signalled all processes at once.
 void LogLevelPasser::pass_on(std::vector<ChildView> const& children) {
   bool const raised = log::is_raised();
   std::map<int, bool> told;
   for (auto const& child : children) {
-    if (child.pid <= 0 || !child.status.contains("\"pid\":" + std::to_string(child.pid) + ',')) continue;
+    if (!can_be_told(child)) continue;
     auto const before = told_.find(child.pid);
     bool const knows = before == told_.end() ? !raised : before->second == raised;
-    if (!knows) ::sigqueue(child.pid, SIGUSR1, sigval{.sival_int = raised ? log::raise_level : log::set_level_back});
+    if (!knows) tell(child, raised);
     told[child.pid] = raised;
   }
   told_ = std::move(told);

@@ -1,4 +1,5 @@
-/// The level of the log while everything runs: SIGUSR1 raises it to debug and sets it back; `penstock up` passes it on.
+/// The level of the log while everything runs: SIGUSR1 raises it to debug and sets it back; `penstock up` passes
+/// it on, and `penstock ctl log-level` tells single ones.
 /// One thread: the supervisor's.
 #pragma once
 
@@ -7,6 +8,9 @@
 #include <map>
 
 namespace penstock {
+
+/// Tells one child. Throws Fault where it cannot be told yet.
+void set_log_level(ChildView const& child, bool raised);
 
 /// Tells each child that has not been told yet, those that are started later, too. Call it now and then.
 class LogLevelPasser {

@@ -64,6 +64,11 @@ TEST_CASE("control: whatever is asked wrongly is answered with what is wrong, an
   CHECK(talk.ask(R"({"do":"scale","agent":"transform 2","count":2})") ==
         refused(R"(\"transform 2\" is nothing that can be scaled; did you mean transform?)"));
   CHECK(talk.scaled.empty());
+  CHECK(talk.ask(R"({"do":"log-level","agent":"store"})") == refused(R"(the request has no text \"level\")"));
+  CHECK(talk.ask(R"({"do":"log-level","agent":"store","level":"loud"})") ==
+        refused(R"(log-level knows debug, and configured for what log.level says; not \"loud\")"));
+  CHECK(talk.ask(R"({"do":"log-level","agent":"store","level":"debug"})") ==
+        refused("store has not reported since it was started: ask again when it runs"));
   for (auto const& child : talk.supervisor.children()) CHECK(child.state == ChildView::State::waiting);
 }
 
