@@ -149,9 +149,7 @@ case_broker_away() {
   while [ $((SECONDS - market_began)) -lt 43 ]; do sleep 0.2; done
   wait_until 30 truth_is_stored
   publisher_stop
-  kill "$up_pid"
-  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
-  up_pid=
+  up_stop
   simulator_stop
   truth_equal "$database" "$dir/truth.jsonl" || failed=1
   no_open_gaps
@@ -161,6 +159,41 @@ case_broker_away() {
   local fetched; fetched=$(sql "select coalesce(sum(to_sequence - from_sequence + 1), 0) from gaps where channel = 'trade'")
   [ "$fetched" -lt 2000 ] || { printf 'FAILED %s: %s trades were not in the spool\n' "$name" "$fetched"; failed=1; }
   end
+}
+
+# What an operator plans and what the broker then has; what destroys is done only when it is said.
+case_topics() {
+  [ -n "${PENSTOCK_TEST_BROKERS:-}" ] || { echo "skipped: topics: PENSTOCK_TEST_BROKERS is not set, so there is no Kafka"; return 0; }
+  begin topics
+  kafka_start "$work/kafka"
+  printf '[kafka]\nbrokers = "%s"\npartitions = 2\n[publish.binance]\n' "$KAFKA_BROKERS" > "$dir/penstock.toml"
+  topics 3 'changes to make: run `penstock topics apply`' plan --exit-code
+  topics 0 'changes made' apply
+  topics 0 'nothing to do' plan --exit-code
+  printf '[topics."md.trades"]\npartitions = 3\nretention_hours = 900\n' >> "$dir/penstock.toml"
+  topics 3 'needs --yes' plan --exit-code
+  topics 0 '1 left out: say --yes' apply
+  topics 3 'add-partitions' plan --exit-code
+  topics 0 '1 change made' apply --yes
+  topics 0 'nothing to do' plan --exit-code
+  sed -i 's/^retention_hours = 900$/retention_hours = 1/' "$dir/penstock.toml"
+  topics 0 '1 left out: say --yes' apply
+  topics 0 '"left_out":0' apply --yes --json
+  sed -i 's/^partitions = 3$/partitions = 2/' "$dir/penstock.toml"
+  topics 3 'too-many-partitions' plan --exit-code
+  topics 0 'too-many-partitions' apply --yes
+  sed -i 's/^retention_hours/retention_hour/' "$dir/penstock.toml"
+  topics 2 'line 7' plan
+  end
+}
+# topics EXIT TEXT WORD…
+topics() {
+  local expected=$1 text=$2 found=0; shift 2
+  "$penstock" topics "$@" --config "$dir/penstock.toml" > "$dir/topics.log" 2>&1 || found=$?
+  [ "$found" -eq "$expected" ] && grep -qF -- "$text" "$dir/topics.log" && return 0
+  printf 'FAILED %s: topics %s: expected exit %s and "%s", found %s:\n' "$name" "$*" "$expected" "$text" "$found"
+  cat "$dir/topics.log"
+  failed=1
 }
 
 # The drill of docs/operations.md: a backup taken while all of it runs, the database lost later, restored, and what came after
@@ -193,9 +226,7 @@ case_restore() {
   "$penstock" up --config "$dir/penstock.toml" >> "$dir/up.log" 2>&1 &
   up_pid=$!
   wait_until 60 truth_is_stored
-  kill "$up_pid"
-  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
-  up_pid=
+  up_stop
   simulator_stop
   truth_equal "$database" "$dir/truth.jsonl" || failed=1
   no_open_gaps
@@ -281,6 +312,11 @@ case_supervised() {
   all=$(pids store transform 'publish binance')
   equal 'a reload of the same file' 'nothing changed' "$(ctl reload)"
 
+  ctl log-level transform debug > /dev/null || failed=1
+  wait_until 5 grep -q 'agent=transform message="everything is logged now' "$dir/up.log"
+  ctl log-level transform configured > /dev/null || failed=1
+  wait_until 5 grep -q 'agent=transform message="the level of the log is what log.level says again' "$dir/up.log"
+
   ctl scale transform 2 > /dev/null || failed=1
   wait_until 10 runs 'transform 2'
   equal 'the first of two transformers' "$(echo "$all" | cut -d' ' -f2)" "$(pid_of 'transform 1')"
@@ -290,9 +326,7 @@ case_supervised() {
 
   while [ $((SECONDS - market_began)) -lt 63 ]; do sleep 0.2; done
   if [ -z "$embedded" ]; then wait_until 60 truth_is_stored; fi
-  kill "$up_pid"
-  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
-  up_pid=
+  up_stop
   simulator_stop
   equal 'what the service manager was told, each once' 'READY=1 RELOADING=1 STOPPING=1 WATCHDOG=1' "$(sort -u "$dir/notify" | grep -v '^STATUS=\|^MONOTONIC' | xargs)"
   equal 'order of what it was told' 'READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1' "$(grep -x 'READY=1\|RELOADING=1' "$dir/notify" | head -5 | xargs)"
@@ -305,11 +339,59 @@ case_supervised() {
   end
 }
 
+kill_agent() {
+  local pid; pid=$(pid_of "$1")
+  [ "${pid:-0}" -gt 0 ] || { printf 'FAILED %s: %s does not run\n' "$name" "$1"; failed=1; return 0; }  # And 0 is our own group.
+  kill -9 "$pid"
+}
+
+# One agent of each kind is killed every 10 s, for PENSTOCK_TEST_KILL_SECONDS (300: the long form): readiness says so and comes back,
+# nothing is lost, nothing is there twice, and the audit adds up.
+case_killed() {
+  [ -n "${PENSTOCK_TEST_BROKERS:-}" ] || { echo "skipped: killed: PENSTOCK_TEST_BROKERS is not set, so there is no Kafka"; return 0; }
+  local seconds=${PENSTOCK_TEST_KILL_SECONDS:-20}
+  begin killed
+  kafka_start "$work/kafka"
+  simulator_start "$dir" binance --port 0 --seed 29 --rate 1000 --length "$((seconds + 15))s" --truth "$dir/truth.jsonl" --symbols BTC,ETH
+  { cat "$dir/urls.toml"
+    printf 'symbols = ["BTC/USDT", "ETH/USDT"]\nchannels = ["trade", "depth"]\n[kafka]\nbrokers = "%s"\n[database]\nurl = "%s"\n' "$KAFKA_BROKERS" "$database"
+  } > "$dir/penstock.toml"
+  "$penstock" up --http-listen 127.0.0.1:0 --config "$dir/penstock.toml" > "$dir/up.log" 2>&1 &
+  up_pid=$!
+  wait_until 30 grep -q 'health and metrics are served' "$dir/up.log"
+  local port; port=$(sed -n 's/.*health and metrics are served.* port=\([0-9]*\).*/\1/p' "$dir/up.log" | head -1)
+  wait_until 60 answers 200 /readyz
+  wait_until 30 stored_trades 500
+  local began=$SECONDS round=0 not_ready=0
+  while [ $((SECONDS - began)) -lt "$seconds" ]; do
+    round=$((round + 1))
+    local agent
+    for agent in 'publish binance' transform store; do kill_agent "$agent"; done
+    for _ in 1 2 3 4 5 6 7 8 9 10; do answers 503 /readyz && { not_ready=$((not_ready + 1)); break; }; done
+    wait_until 9 answers 200 /readyz
+    while [ $((SECONDS - began)) -lt $((10 * round)) ]; do sleep 0.2; done
+  done
+  equal "rounds of $round after which readiness said that agents were gone" "$round" "$not_ready"
+  wait_until 60 truth_is_stored
+  equal 'restarts' $((3 * round)) "$(ask /metrics | awk '/^penstock_restarts_total/ { sum += $NF } END { print sum }')"
+  up_stop
+  simulator_stop
+  truth_equal "$database" "$dir/truth.jsonl" || failed=1
+  no_open_gaps
+  audit 0 'it adds up' --deep
+  printf '%s rounds of killing one agent of each kind\n' "$round"
+  end
+}
+
 # Health and metrics of all agents in one place, while 1,000 symbols are streamed: readiness follows what happens to an agent.
 case_health() {
   begin health
   local symbols; symbols=$(seq -f 'C%04g' -s, 1 1000)
-  simulator_start "$dir" binance --port 0 --seed 5 --rate 2000 --symbols "$symbols"
+  simulator_start "$dir" binance hyperliquid --port 0 --seed 5 --rate 2000 --symbols "$symbols"
+  { sed -n '/^\[publish.hyperliquid\]/,/^$/p' "$dir/urls.toml"
+    printf 'symbols = ["C0001/USDC:USDC"]\nchannels = ["trades"]\n'
+  } > "$dir/hyperliquid.toml"
+  sed -i '/^\[publish.hyperliquid\]/,/^$/d' "$dir/urls.toml"
   { cat "$dir/urls.toml"
     printf 'symbols = ["%s/USDT"]\nchannels = ["trade"]\n[database]\nurl = "%s"\n' "${symbols//,//USDT\", \"}" "$database"
   } > "$dir/penstock.toml"
@@ -338,9 +420,22 @@ case_health() {
   kill -9 "$pid"
   wait_until 90 answers 200 /readyz
   equal 'restarts' 1 "$(ask /metrics | sed -n 's/^penstock_restarts_total{agent="transform".*} //p')"
-  kill "$up_pid"
-  wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
-  up_pid=
+
+  # A provider is added while all of it runs, and taken out again.
+  local publisher; publisher=$(pid_of 'publish binance')
+  cp "$dir/penstock.toml" "$dir/before.toml"
+  cat "$dir/hyperliquid.toml" >> "$dir/penstock.toml"
+  ctl reload > "$dir/reloaded" || failed=1
+  positive 'word of the new agent' "$(grep -c '^started   publish hyperliquid' "$dir/reloaded")"
+  wait_until 60 stored_of hyperliquid
+  wait_until 30 answers 200 /readyz
+  cp "$dir/before.toml" "$dir/penstock.toml"
+  ctl reload > "$dir/reloaded" || failed=1
+  positive 'word of the agent that is no more' "$(grep -c '^stopped   publish hyperliquid' "$dir/reloaded")"
+  equal 'what became of it' '' "$(state_of 'publish hyperliquid')"
+  equal 'the publisher of before' "$publisher" "$(pid_of 'publish binance')"
+  wait_until 30 answers 200 /readyz
+  up_stop
   simulator_stop
   end
 }
@@ -363,4 +458,5 @@ else:
     print(f"{url}: {len(body)} bytes, {body.count(chr(10))} lines; ms: least {took[0]:.2f}, median {took[times // 2]:.2f}, most {took[-1]:.2f}")
 PY
 }
+stored_of() { [ "$(sql "select count(*) from trades where source = '$1'")" -gt 0 ]; }
 answers() { [ "$(ask "$2" 2>/dev/null | head -1)" = "$1" ]; }
