@@ -79,12 +79,12 @@ class Store {
     auto const idle = filling_->empty() && !writing_busy_;
     auto const room = options_.batch_count_max - std::min(options_.batch_count_max, filling_->count());
     consumer_.poll(fresh_, std::clamp(room, std::size_t{1}, poll_count), idle ? idle_wait : poll_wait);
-    for (auto& delivery : fresh_)
+    for (auto const& delivery : fresh_)
       if (is_placed(delivery.position)) add(delivery);
     dead_letters_.poll(milliseconds{0});
   }
 
-  void add(Delivery& delivery) {
+  void add(Delivery const& delivery) {
     if (filling_->empty()) filling_since_ = clock_.steady();
     auto const topic = delivery.position.topic;
     received(topic).Increment();

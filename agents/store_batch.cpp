@@ -19,7 +19,7 @@ void clear_rows(TableRows& table) {
 
 }  // namespace
 
-std::expected<void, Reject> StoreBatch::add(Delivery& delivery) {
+std::expected<void, Reject> StoreBatch::add(Delivery const& delivery) {
   auto& progress = progress_of(delivery.position);
   progress.skipped += to_integer(delivery.position.offset) - to_integer(progress.next);
   progress.next = next(delivery.position.offset);
@@ -43,7 +43,7 @@ std::expected<void, Reject> StoreBatch::add(Delivery& delivery) {
   table.backfill.push_back(replayed || delivery.header("origin") == to_text(Origin::backfill));
   received_at_.push_back(common_of(*record).received_at);
   transformed_at_ = delivery.timestamp;
-  deliveries_.push_back(std::move(delivery));
+  deliveries_.keep(delivery);
   return {};
 }
 

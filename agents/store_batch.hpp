@@ -2,6 +2,7 @@
 /// One thread.
 #pragma once
 
+#include "agents/kept_deliveries.hpp"
 #include "streaming/record.hpp"
 #include "streaming/sink.hpp"
 
@@ -12,14 +13,14 @@ namespace penstock {
 
 class StoreBatch {
  public:
-  /// Decodes one delivery of md.<kind> and adds its row; takes the delivery then. A reject leaves the delivery to the
-  /// caller, who writes its dead letter; it counts as read and dead. Either way the batch covers the offset.
-  std::expected<void, Reject> add(Delivery& delivery);
+  /// Decodes one delivery of md.<kind>, adds its row and keeps a copy. After a reject the caller writes its dead letter; it
+  /// counts as read and dead. Either way the batch covers the offset.
+  std::expected<void, Reject> add(Delivery const& delivery);
 
   bool empty() const { return progress_.empty(); }
   std::size_t count() const { return count_; }  ///< deliveries, bad ones included
   std::size_t bytes() const { return bytes_; }
-  Delivery const& delivery(std::size_t index) const { return deliveries_[index]; }
+  Delivery delivery(std::size_t index) const { return deliveries_.at(index); }
   /// When the publisher saw each record that became a row.
   std::vector<Time> const& received_at() const { return received_at_; }
   /// When the record that was added last was put into the log.
@@ -41,7 +42,7 @@ class StoreBatch {
   };
   Progress& progress_of(Position const& position);
 
-  std::vector<Delivery> deliveries_;
+  KeptDeliveries deliveries_;
   std::vector<Time> received_at_;
   Time transformed_at_{};
   std::vector<Progress> progress_;

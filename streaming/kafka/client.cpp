@@ -143,7 +143,8 @@ Settings::Settings(Connection const& connection) : connection_{connection} {
   must("bootstrap.servers", connection.brokers);
   set("client.id", connection.client_id);
   set("log.connection.close", "false");
-  set("reconnect.backoff.ms", 100).set("reconnect.backoff.max.ms", 1'000);
+  // A broker that is back is wanted at once, by each of a client's connections.
+  set("reconnect.backoff.ms", 50).set("reconnect.backoff.max.ms", 250);
   // Topics and partitions that were added are seen within this time.
   set("topic.metadata.refresh.interval.ms", 10'000);
   for (auto const& [name, value] : connection.properties) must(name.c_str(), value);

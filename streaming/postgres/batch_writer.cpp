@@ -58,6 +58,12 @@ void put_numbered(TableRows const& table, RowList rows, Connection::Put const& p
   put(block);
 }
 
+std::vector<std::string> statements_of(std::span<Part const> parts, std::string const& copy) {
+  std::vector<std::string> statements;
+  for (auto const& part : parts) statements.push_back(part.prefix + copy);
+  return statements;
+}
+
 Reject reject_of(DataFault const& fault) {
   auto const& details = fault.details();
   auto detail = "SQLSTATE " + details.sqlstate;
@@ -166,16 +172,18 @@ std::vector<BatchWriter::Outcome> BatchWriter::write_table(Connection& connectio
 
   write_good_rows(
       connection, direct, distance_,
-      [&](RowList rows, std::string const& prefix) {
-        connection.copy(prefix + copy_rows(form), [&](auto const& put) { put_rows(table, rows, put); });
+      [&](std::span<Part const> parts) {
+        connection.copy(statements_of(parts, copy_rows(form)),
+                        [&](std::size_t which, auto const& put) { put_rows(table, parts[which].rows, put); });
       },
       refuse);
   if (staged.empty()) return outcomes;
 
   write_good_rows(
       connection, staged, distance_,
-      [&](RowList rows, std::string const& prefix) {
-        connection.copy(prefix + copy_staging(form), [&](auto const& put) { put_numbered(table, rows, put); });
+      [&](std::span<Part const> parts) {
+        connection.copy(statements_of(parts, copy_staging(form)),
+                        [&](std::size_t which, auto const& put) { put_numbered(table, parts[which].rows, put); });
       },
       refuse);
   if (!form.later_wins) {
@@ -188,9 +196,16 @@ std::vector<BatchWriter::Outcome> BatchWriter::write_table(Connection& connectio
   auto const move = form.later_wins ? merge_later_wins(form) : insert_staged(form);
   write_good_rows(
       connection, staged, distance_,
-      [&](RowList rows, std::string const& prefix) {
-        connection.execute(prefix);
-        connection.execute(move, {std::to_string(rows.front()), std::to_string(rows.back() + 1)});
+      [&](std::span<Part const> parts) {
+        for (std::size_t which = 0; which < parts.size(); ++which) try {
+            auto const& [rows, prefix] = parts[which];
+            connection.execute(prefix);
+            connection.execute(move, {std::to_string(rows.front()), std::to_string(rows.back() + 1)});
+          } catch (DataFault const& fault) {
+            auto details = fault.details();
+            details.copy = which;
+            throw DataFault{std::move(details)};
+          }
       },
       refuse);
   // The stage is emptied at commit; the same table may stand twice in a batch.

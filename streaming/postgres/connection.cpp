@@ -261,7 +261,7 @@ std::string column_of(std::string_view context) {
   return std::string{rest.substr(0, rest.find(':'))};
 }
 
-[[noreturn]] void throw_result(PGconn* handle, PGresult const* result) {
+[[noreturn]] void throw_result(PGconn* handle, PGresult const* result, std::size_t copy = 0) {
   auto const state = field_of(result, PG_DIAG_SQLSTATE);
   auto const whole = result == nullptr ? PQerrorMessage(handle) : PQresultErrorMessage(result);
   if (state.empty()) throw Fault{Fault::Kind::transient, "the connection to the database is lost: " + one_line(whole)};
@@ -273,7 +273,8 @@ std::string column_of(std::string_view context) {
                    .message = one_line(field_of(result, PG_DIAG_MESSAGE_PRIMARY)),
                    .column = column,
                    .constraint = field_of(result, PG_DIAG_CONSTRAINT_NAME),
-                   .line = line_of(context, state)}};
+                   .line = line_of(context, state),
+                   .copy = copy}};
 }
 
 // Not PQexec(): a server that is stopped after it let us in would hold us for ever.
@@ -360,7 +361,7 @@ void throw_fault(std::string_view sqlstate, std::string const& message) {
   auto const kind = kind_of(sqlstate);
   if (kind == Fault::Kind::data)
     throw DataFault{
-        {.sqlstate = std::string{sqlstate}, .message = one_line(message), .column = {}, .constraint = {}, .line = {}}};
+        {.sqlstate = std::string{sqlstate}, .message = one_line(message), .column = {}, .constraint = {}, .line = {}, .copy = 0}};
   auto const advice = advice_of(sqlstate, message);
   throw Fault{kind, one_line(message) + (advice.empty() ? "" : ": " + std::string{advice})};
 }
@@ -405,14 +406,12 @@ struct Connection::Parts {
     if (PQresultStatus(result.get()) != wanted) throw_result(handle, result.get());
     return result;
   }
-  // The last of what a COPY answers, all of which must be read.
-  Result last_result() const {
-    Result worst;
-    while (Result result{PQgetResult(handle)}) {
-      if (!worst || PQresultStatus(result.get()) != PGRES_COMMAND_OK) worst = std::move(result);
-      if (PQstatus(handle) == CONNECTION_BAD) break;
+  // Of the COPY `which`; all that follows must be read.
+  [[noreturn]] void throw_answer(Result answer, std::size_t which) const {
+    auto const worst = std::move(answer);
+    while (PQstatus(handle) != CONNECTION_BAD && Result{PQgetResult(handle)}) {
     }
-    return worst;
+    throw_result(handle, worst.get(), which);
   }
 };
 
@@ -471,20 +470,28 @@ void Connection::rollback() noexcept {
   if (PQstatus(parts_->handle) == CONNECTION_OK) Result{PQexec(parts_->handle, "rollback")};
 }
 
-void Connection::copy(std::string const& statement, std::function<void(Put const&)> const& feed) {
-  parts_->expect(statement, PGRES_COPY_IN);
+void Connection::copy(std::span<std::string const> statements, std::function<void(std::size_t, Put const&)> const& feed) {
   auto* const handle = parts_->handle;
-  feed([handle](std::string_view text) {
-    while (!text.empty()) {
-      auto const block = text.substr(0, copy_block_bytes);
-      // A refusal is told by the result; what is still sent until then is thrown away by the server.
-      if (PQputCopyData(handle, block.data(), static_cast<int>(block.size())) < 0) return;
-      text.remove_prefix(block.size());
-    }
-  });
-  PQputCopyEnd(handle, nullptr);
-  auto const result = parts_->last_result();
-  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) throw_result(handle, result.get());
+  std::string all;
+  for (auto const& statement : statements) all.append(statement).append(";");
+  Result answer{PQexec(handle, all.c_str())};
+  for (std::size_t which = 0; which < statements.size(); ++which) {
+    // Statements before the COPY have answers of their own.
+    while (PQresultStatus(answer.get()) == PGRES_COMMAND_OK) answer.reset(PQgetResult(handle));
+    if (PQresultStatus(answer.get()) != PGRES_COPY_IN) parts_->throw_answer(std::move(answer), which - std::min<std::size_t>(which, 1));
+    feed(which, [handle](std::string_view text) {
+      while (!text.empty()) {
+        auto const block = text.substr(0, copy_block_bytes);
+        // A refusal is told by the result; what is still sent until then is thrown away by the server.
+        if (PQputCopyData(handle, block.data(), static_cast<int>(block.size())) < 0) return;
+        text.remove_prefix(block.size());
+      }
+    });
+    PQputCopyEnd(handle, nullptr);
+    answer.reset(PQgetResult(handle));
+  }
+  while (PQresultStatus(answer.get()) == PGRES_COMMAND_OK) answer.reset(PQgetResult(handle));
+  if (answer) parts_->throw_answer(std::move(answer), statements.size() - 1);
 }
 
 void Connection::interrupt(milliseconds limit) noexcept {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -53,6 +54,7 @@ class DataFault : public Fault {
       std::size_t number = 0;
       bool certain = false;
     } line;
+    std::size_t copy = 0;  ///< at which of several COPYs, from 0
   };
   explicit DataFault(Details details);
   Details const& details() const { return details_; }
@@ -98,9 +100,11 @@ class Connection {
   void commit();  ///< throws InDoubt where the answer was lost
   void rollback() noexcept;
 
-  /// Rows of COPY text. `feed` is called once with a function that takes text of any size.
+  /// Rows of COPY text. `statements` go out in one message, so that no answer is waited for in between; each ends with a COPY.
+  /// `feed` is called for each of them in turn, with a function that takes text of any size. After one that is refused, the
+  /// others are not begun.
   using Put = std::function<void(std::string_view)>;
-  void copy(std::string const& statement, std::function<void(Put const&)> const& feed);
+  void copy(std::span<std::string const> statements, std::function<void(std::size_t which, Put const&)> const& feed);
 
   /// From any thread: asks the server to give up the running statement, waits at most `limit` for that, and cuts the
   /// connection, so that whoever waits on it gets a transient Fault at once. Nothing but destruction can follow.

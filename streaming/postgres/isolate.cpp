@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace penstock::postgres {
 namespace {
@@ -20,10 +21,14 @@ constexpr double distance_max = 1e7;  // Beyond it bad rows are forgotten.
 class Savepoints {
  public:
   explicit Savepoints(Connection& connection) : connection_{connection} {}
-  std::optional<DataFault> attempt(std::function<void(std::string const&)> const& write) {
-    try {
-      write(before_next());
+  /// The fault that ended it, if any.
+  std::optional<DataFault> attempt(std::vector<Part>& parts, WriteParts const& write) {
+    for (auto& part : parts) {
+      part.prefix = before_next();
       state_ = State::written;
+    }
+    try {
+      write(parts);
       return std::nullopt;
     } catch (DataFault const& fault) {
       state_ = State::refused;
@@ -53,49 +58,68 @@ class Savepoints {
 
 class Isolation {
  public:
-  Isolation(Connection& connection, BadRowDistance& distance, WriteRows const& write, RefuseRow const& refuse)
+  Isolation(Connection& connection, BadRowDistance& distance, WriteParts const& write, RefuseRow const& refuse)
       : savepoints_{connection}, distance_{distance}, write_{write}, refuse_{refuse} {}
 
   void write_good(RowList rows) {
-    std::vector<std::size_t> part;
-    while (!rows.empty()) {
-      auto const count = std::min(rows.size(), distance_.rows_per_savepoint());
-      part.assign(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count));
-      rows = write_part(part, rows.subspan(count));
+    Mended mended;
+    while (!mended.rows.empty() || !rows.empty()) {
+      auto parts = parts_of(mended.rows, rows);
+      auto const fault = savepoints_.attempt(parts, write_);
+      auto const written = fault ? fault->details().copy : parts.size();
+      for (std::size_t part = 0; part < written; ++part) {
+        distance_.good(parts[part].rows.size() - std::exchange(mended.known_good, 0));
+        rows = after(parts[part].rows, rows);
+      }
+      if (!fault) return;
+      auto const refused = parts[written].rows;
+      rows = after(refused, rows);
+      mended = mend({refused.begin(), refused.end()}, written == 0 ? mended.known_good : 0, *fault, rows);
     }
   }
   void release() { savepoints_.release(); }
 
  private:
-  // Rows that follow `part` in the whole; those of the part that are left to later ones come before them again.
-  RowList write_part(std::vector<std::size_t>& part, RowList after) {
+  /// What is left of a refused part without its bad row; the first `known_good` of it are good.
+  struct Mended {
+    std::vector<std::size_t> rows;
     std::size_t known_good = 0;
-    while (!part.empty()) {
-      auto const fault = savepoints_.attempt([&](std::string const& prefix) { write_(part, prefix); });
-      if (!fault) {
-        distance_.good(part.size() - known_good);
-        return after;
-      }
-      auto const [line, certain] = fault->details().line;
-      auto const named = line > 0 && line <= part.size();
-      if (part.size() > 1 && !(named && certain)) {
-        split(part, named ? line - 1 : part.size() / 2);
-        return after;
-      }
-      auto const bad = part.size() == 1 ? 0 : line - 1;
-      distance_.good(bad - std::min(bad, known_good));
-      distance_.bad();
-      refuse_(part[bad], *fault);
-      part.erase(part.begin() + static_cast<std::ptrdiff_t>(bad));
-      known_good = bad;
-      // All before the bad row is known to be good; what follows is left to later parts, where those are shorter now.
-      auto const keep = std::min(part.size(), std::max(bad, distance_.rows_per_savepoint()));
-      auto const left = part.size() - keep;
-      if (left == 0 || after.data()[-static_cast<std::ptrdiff_t>(left)] != part[keep]) continue;
-      after = RowList{after.data() - left, after.size() + left};
+  };
+
+  std::vector<Part> parts_of(RowList mended, RowList rows) const {
+    std::vector<Part> parts;
+    if (!mended.empty()) parts.push_back({mended, {}});
+    for (auto const most = distance_.rows_per_savepoint(); !rows.empty(); rows = after(parts.back().rows, rows))
+      parts.push_back({rows.first(std::min(rows.size(), most)), {}});
+    return parts;
+  }
+
+  // What of `rows` comes after `part`, which may be the mended one, and then none of them.
+  static RowList after(RowList part, RowList rows) {
+    return !rows.empty() && part.data() == rows.data() ? rows.subspan(part.size()) : rows;
+  }
+
+  // Rows that follow the part in the whole are in `following`; those that are left to later parts come before them again.
+  Mended mend(std::vector<std::size_t> part, std::size_t known_good, DataFault const& fault, RowList& following) {
+    auto const [line, certain] = fault.details().line;
+    auto const named = line > 0 && line <= part.size();
+    if (part.size() > 1 && !(named && certain)) {
+      split(part, named ? line - 1 : part.size() / 2);
+      return {};
+    }
+    auto const bad = part.size() == 1 ? 0 : line - 1;
+    distance_.good(bad - std::min(bad, known_good));
+    distance_.bad();
+    refuse_(part[bad], fault);
+    part.erase(part.begin() + static_cast<std::ptrdiff_t>(bad));
+    // All before the bad row is known to be good; what follows is left to later parts, where those are shorter now.
+    auto const keep = std::min(part.size(), std::max(bad, distance_.rows_per_savepoint()));
+    auto const left = part.size() - keep;
+    if (left > 0 && following.data()[-static_cast<std::ptrdiff_t>(left)] == part[keep]) {
+      following = RowList{following.data() - left, following.size() + left};
       part.resize(keep);
     }
-    return after;
+    return {std::move(part), bad};
   }
 
   // A row is refused only after it was refused alone. Where a line is named, that one is likely to be it.
@@ -107,7 +131,7 @@ class Isolation {
 
   Savepoints savepoints_;
   BadRowDistance& distance_;
-  WriteRows const& write_;
+  WriteParts const& write_;
   RefuseRow const& refuse_;
 };
 
@@ -130,7 +154,7 @@ void BadRowDistance::bad() {
   since_bad_ = 0;
 }
 
-void write_good_rows(Connection& connection, RowList rows, BadRowDistance& distance, WriteRows const& write,
+void write_good_rows(Connection& connection, RowList rows, BadRowDistance& distance, WriteParts const& write,
                      RefuseRow const& refuse) {
   Isolation isolation{connection, distance, write, refuse};
   isolation.write_good(rows);

@@ -27,13 +27,18 @@ class BadRowDistance {
   double since_bad_ = 0;
 };
 
-/// Writes some rows, or throws DataFault. What it says to the database begins with `prefix`, which opens the savepoint.
-using WriteRows = std::function<void(RowList rows, std::string const& prefix)>;
+/// Rows under one savepoint. What is said to the database for them begins with `prefix`, which opens it.
+struct Part {
+  RowList rows;
+  std::string prefix;
+};
+/// Writes parts in their order, or throws DataFault, whose `copy` says at which of them; those before it are written.
+using WriteParts = std::function<void(std::span<Part const> parts)>;
 using RefuseRow = std::function<void(std::size_t row, DataFault const& why)>;
 
 /// Calls `write` for parts of `rows` until all are written but those that the database refuses, which are told to `refuse`.
 /// A bad row is known at once where the fault is certain of its line; else the part is split until it stands alone.
-void write_good_rows(Connection& connection, RowList rows, BadRowDistance& distance, WriteRows const& write,
+void write_good_rows(Connection& connection, RowList rows, BadRowDistance& distance, WriteParts const& write,
                      RefuseRow const& refuse);
 
 }  // namespace penstock::postgres

@@ -133,6 +133,35 @@ TEST_CASE("store: offsets that hold no record are counted between the first reco
   CHECK(batch.sealed().skipped.empty());
 }
 
+TEST_CASE("store: what is kept of deliveries is what came, of any size, also after others came and went") {
+  std::string const large(3 << 20, 'x'), small = "value";
+  KeptDeliveries kept;
+  for (int round = 0; round < 2; ++round) {
+    for (std::int64_t i = 0; i < 30'000; ++i) {
+      auto const& value = i % 10'000 == 7 ? large : small;
+      auto const key = "key " + std::to_string(i);
+      Delivery delivery{.position = {"md.trades", Partition{3}, Offset{i}}, .key = key, .value = value};
+      if (i % 3 > 0) delivery.headers = {{"schema", "trades/1"}, {"empty", ""}};
+      delivery.timestamp = Time{std::chrono::milliseconds{i}};
+      kept.keep(delivery);
+    }
+    REQUIRE(kept.size() == 30'000);
+    for (auto const i : {0, 1, 7, 8, 10'007, 29'999}) {
+      auto const delivery = kept.at(static_cast<std::size_t>(i));
+      CHECK(delivery.position.topic == "md.trades");
+      CHECK(delivery.position.partition == Partition{3});
+      CHECK(delivery.position.offset == Offset{i});
+      CHECK(delivery.key == "key " + std::to_string(i));
+      CHECK((delivery.value == (i % 10'000 == 7 ? large : small)));
+      CHECK(delivery.headers.size() == (i % 3 > 0 ? 2 : 0));
+      CHECK(delivery.header("schema") == (i % 3 > 0 ? "trades/1" : ""));
+      CHECK(delivery.timestamp == Time{std::chrono::milliseconds{i}});
+    }
+    kept.clear();
+    CHECK(kept.size() == 0);
+  }
+}
+
 TEST_CASE("store: a row that the database rejects becomes a dead letter before the rest is committed") {
   World world;
   for (int id = 0; id < 2; ++id) world.consumer.append(trades, trade(id));

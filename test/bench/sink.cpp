@@ -65,11 +65,12 @@ double run_sink(std::string const& url, std::vector<WriteBatch> const& batches, 
 }
 
 double run_copy(std::string const& url, std::vector<WriteBatch> const& batches, std::int64_t rows) {
+  std::vector<std::string> const statements{"copy trades from stdin"};
   postgres::Connection connection{{.url = url}};
   auto const began = std::chrono::steady_clock::now();
   for (auto const& batch : batches) {
     postgres::Transaction transaction{connection};
-    connection.copy("copy trades from stdin", [&](auto const& put) { put(batch.tables.front().rows); });
+    connection.copy(statements, [&](std::size_t, auto const& put) { put(batch.tables.front().rows); });
     transaction.commit();
   }
   return per_second(rows, began);
