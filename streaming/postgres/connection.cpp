@@ -478,7 +478,8 @@ void Connection::copy(std::span<std::string const> statements, std::function<voi
   for (std::size_t which = 0; which < statements.size(); ++which) {
     // Statements before the COPY have answers of their own.
     while (PQresultStatus(answer.get()) == PGRES_COMMAND_OK) answer.reset(PQgetResult(handle));
-    if (PQresultStatus(answer.get()) != PGRES_COPY_IN) parts_->throw_answer(std::move(answer), which - std::min<std::size_t>(which, 1));
+    if (PQresultStatus(answer.get()) != PGRES_COPY_IN)
+      parts_->throw_answer(std::move(answer), which - std::min<std::size_t>(which, 1));
     feed(which, [handle](std::string_view text) {
       while (!text.empty()) {
         auto const block = text.substr(0, copy_block_bytes);
