@@ -7,6 +7,8 @@
 #include "agents/version.hpp"
 #include "streaming/fault.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -19,21 +21,9 @@
 #include <sstream>
 
 using namespace penstock;
+using penstock::test::File;
 
 namespace {
-
-struct ScriptFile {
-  explicit ScriptFile(std::string const& text) {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-completion-XXXXXX").string();
-    auto const file = ::mkstemp(pattern.data());
-    REQUIRE(file >= 0);
-    ::close(file);
-    path = pattern;
-    std::ofstream{path} << text;
-  }
-  ~ScriptFile() { std::filesystem::remove(path); }
-  std::string path;
-};
 
 /// What bash offers when Tab is pressed after these words (the last may be empty or half).
 std::set<std::string> offered(std::string const& script, std::vector<std::string> const& words) {
@@ -58,7 +48,7 @@ using Offered = std::set<std::string>;
 }  // namespace
 
 TEST_CASE("completion: bash offers commands, words, flags and what a flag takes") {
-  ScriptFile const file{bash_completion(all_commands())};
+  File const file{bash_completion(all_commands())};
   auto const at = [&](std::vector<std::string> const& words) { return offered(file.path, words); };
   CHECK(at({"penstock", "st"}) == Offered{"store"});
   CHECK(at({"penstock", "h"}) == Offered{"help"});

@@ -4,6 +4,8 @@
 #include "streaming/fault.hpp"
 #include "test/fakes.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -763,18 +765,12 @@ namespace {
 
 /// A world with a spool: the broker is away while `hold` is set.
 struct SpoolWorld : World {
-  std::filesystem::path folder = [] {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-publish-XXXXXX").string();
-    return std::filesystem::path{::mkdtemp(pattern.data())};
-  }();
+  Folder folder;
 
   explicit SpoolWorld(std::uint64_t bytes_max = 1 << 30) { spool = open(bytes_max); }
-  ~SpoolWorld() {
-    spool.reset();
-    std::filesystem::remove_all(folder);
-  }
+  ~SpoolWorld() { spool.reset(); }
   std::unique_ptr<Spool> open(std::uint64_t bytes_max = 1 << 30) const {
-    return Spool::open({.folder = folder, .bytes_max = bytes_max, .segment_bytes_max = 4'000});
+    return Spool::open({.folder = folder.path, .bytes_max = bytes_max, .segment_bytes_max = 4'000});
   }
   /// What the next process would find.
   std::vector<std::string> left() {
@@ -811,7 +807,7 @@ TEST_CASE("publish: while the broker takes, nothing goes to the spool") {
   world.run(60s);
   CHECK(world.raw() == numbered(1, 60));
   CHECK(world.depth() == 0);
-  CHECK(std::ranges::distance(std::filesystem::directory_iterator{world.folder}) == 1);  // The lock.
+  CHECK(std::ranges::distance(std::filesystem::directory_iterator{world.folder.path}) == 1);  // The lock.
 }
 
 TEST_CASE("publish: while the broker is away all goes to the spool, and after it in order, once, to the broker") {

@@ -8,6 +8,8 @@
 #include "streaming/fault.hpp"
 #include "streaming/local_socket.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -18,24 +20,11 @@
 #include <stop_token>
 
 using namespace penstock;
+using penstock::test::Folder;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  Folder() {
-    auto pattern = (fs::temp_directory_path() / "penstock-reload-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(std::string const& name, std::string const& text) const {
-    auto const whole = (path / name).string();
-    std::ofstream{whole} << text;
-    return whole;
-  }
-  fs::path path;
-};
 
 std::function<void()> failing(int& times, Fault::Kind kind) {
   return [&times, kind] {

@@ -4,6 +4,8 @@
 #include "agents/provider.hpp"
 #include "streaming/fault.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -14,6 +16,7 @@
 #include <sstream>
 
 using namespace penstock;
+using penstock::test::File;
 
 namespace {
 
@@ -48,19 +51,6 @@ std::string uncommented(std::string const& text) {
   }
   return out;
 }
-
-struct File {
-  explicit File(std::string const& text) {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-settings-XXXXXX").string();
-    folder = ::mkdtemp(pattern.data());
-    path = (folder / "penstock.toml").string();
-    std::ofstream{path} << text;
-    std::filesystem::permissions(path, std::filesystem::perms{0600});
-  }
-  ~File() { std::filesystem::remove_all(folder); }
-  std::filesystem::path folder;
-  std::string path;
-};
 
 }  // namespace
 

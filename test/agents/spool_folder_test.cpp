@@ -3,6 +3,8 @@
 #include "agents/settings.hpp"
 #include "streaming/fault.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -14,13 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-  fs::path path = [] {
-    auto pattern = (fs::temp_directory_path() / "penstock-state-XXXXXX").string();
-    return fs::path{::mkdtemp(pattern.data())};
-  }();
-  ~Folder() { fs::remove_all(path); }
-
+struct SpoolsAt : penstock::test::Folder {
   Config config(std::map<std::string, std::string> more = {}) const {
     more.try_emplace("spool.folder", path.string());
     more.try_emplace("kafka.brokers", "one:9092,two:9092");
@@ -33,7 +29,7 @@ void put(Spool& spool) { REQUIRE(spool.append("raw.binance", {.key = "k", .value
 }  // namespace
 
 TEST_CASE("spool folder: each running publisher has one of its own, below the brokers that its records are for") {
-  Folder const folder;
+  SpoolsAt const folder;
   auto const config = folder.config();
   auto const first = open_spool(config, "binance"), second = open_spool(config, "binance"), other = open_spool(config, "kraken");
   CHECK(first->folder() == folder.path / "one:9092,two:9092" / "binance-0");
@@ -42,7 +38,7 @@ TEST_CASE("spool folder: each running publisher has one of its own, below the br
 }
 
 TEST_CASE("spool folder: a publisher takes over the records of one that is gone") {
-  Folder const folder;
+  SpoolsAt const folder;
   auto const config = folder.config();
   {
     auto const first = open_spool(config, "binance"), second = open_spool(config, "binance");
@@ -53,14 +49,14 @@ TEST_CASE("spool folder: a publisher takes over the records of one that is gone"
 }
 
 TEST_CASE("spool folder: none is made where none is wanted") {
-  Folder const folder;
+  SpoolsAt const folder;
   CHECK(open_spool(folder.config({{"spool.bytes_max", "0"}}), "binance") == nullptr);
   CHECK(fs::is_empty(folder.path));
   CHECK(check_spool(folder.config({{"spool.bytes_max", "0"}})).starts_with("none:"));
 }
 
 TEST_CASE("spool folder: one that cannot be written is an error that says what to set") {
-  Folder const folder;
+  SpoolsAt const folder;
   std::ofstream{folder.path / "file"} << "x";
   auto const config = folder.config({{"spool.folder", (folder.path / "file" / "spool").string()}});
   for (auto const& call : {+[](Config const& c) { open_spool(c, "binance"); }, +[](Config const& c) { check_spool(c); }}) {
@@ -74,7 +70,7 @@ TEST_CASE("spool folder: one that cannot be written is an error that says what t
 }
 
 TEST_CASE("spool folder: unless one is named, it is the service manager's state folder, else the user's") {
-  Folder const folder;
+  SpoolsAt const folder;
   auto const config = load_config("", {{"kafka.brokers", "b:1"}});
   auto const where = [&] { return open_spool(config, "binance")->folder(); };
   ::setenv("XDG_STATE_HOME", (folder.path / "user").c_str(), 1);

@@ -1,6 +1,9 @@
 #include "agents/supervisor.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +17,7 @@
 #include <sstream>
 
 using namespace penstock;
+using penstock::test::File;
 using namespace std::chrono_literals;
 
 namespace {
@@ -305,12 +309,10 @@ TEST_CASE("supervisor: a failed child gets another try with the next configurati
 TEST_CASE("supervisor: a child finds the file that it is given, as it was then") {
   Story story;
   auto child = shell("a", "cat <&4 >&2; exec sleep 1000");
-  auto name = (std::filesystem::temp_directory_path() / "penstock-supervisor-XXXXXX").string();
-  child.file = std::make_shared<Descriptor>(::mkstemp(name.data()));
-  std::ofstream{name} << "[store]\n";
+  File const file{"[store]\n"};
+  child.file = std::make_shared<Descriptor>(::open(file.path.c_str(), O_RDONLY));
   Supervisor supervisor{{child}, story.options()};
   CHECK(run_until(supervisor, [&] { return story.has("a: [store]"); }));
-  std::filesystem::remove(name);
 }
 
 TEST_CASE("supervisor: stop ends the ranks in order, each when it has settled") {

@@ -3,6 +3,8 @@
 #include "agents/settings.hpp"
 #include "streaming/fault.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -11,17 +13,11 @@
 #include <fstream>
 
 using namespace penstock;
+using penstock::test::File;
 
 namespace {
 
-Config config_of(std::string const& toml) {
-  auto pattern = (std::filesystem::temp_directory_path() / "penstock-plan-XXXXXX").string();
-  std::filesystem::path const folder = ::mkdtemp(pattern.data());
-  std::ofstream{folder / "penstock.toml"} << toml;
-  auto config = load_config((folder / "penstock.toml").string());
-  std::filesystem::remove_all(folder);
-  return config;
-}
+Config config_of(std::string const& toml) { return load_config(File{toml}.path); }
 
 kafka::TopicSpec spec(std::string const& toml, std::string const& name) {
   for (auto const& topic : topic_plan(config_of(toml)))

@@ -6,6 +6,8 @@
 #include "agents/settings.hpp"
 #include "streaming/fault.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -16,22 +18,10 @@
 #include <set>
 
 using namespace penstock;
+using penstock::test::File;
 using Words = std::vector<std::string>;
 
 namespace {
-
-struct File {
-  explicit File(std::string const& toml) {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-up-XXXXXX").string();
-    folder = ::mkdtemp(pattern.data());
-    path = (folder / "penstock.toml").string();
-    std::ofstream{path} << toml;
-    std::filesystem::permissions(path, std::filesystem::perms{0600});
-  }
-  ~File() { std::filesystem::remove_all(folder); }
-  std::filesystem::path folder;
-  std::string path;
-};
 
 Config config_of(std::string const& toml, std::map<std::string, std::string> const& flags = {}) {
   File const file{toml};

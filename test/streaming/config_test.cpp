@@ -3,6 +3,8 @@
 #include "streaming/fault.hpp"
 #include "streaming/log.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include <functional>
 
 using namespace penstock;
+using penstock::test::Folder;
 using Type = Setting::Type;
 
 namespace {
@@ -31,25 +34,6 @@ std::vector<Setting> const settings{
     {.key = "publish.*.api_key", .type = Type::text, .secret = true},
 };
 std::vector<std::string> const providers{"binance", "hyperliquid", "coingecko"};
-
-/// A folder of its own, made and left behind empty-handed.
-class Folder {
- public:
-  Folder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-config-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string write(std::string const& name, std::string const& text) const {
-    std::ofstream{path_ / name} << text;
-    std::filesystem::permissions(path_ / name, std::filesystem::perms{0600});
-    return (path_ / name).string();
-  }
-  std::string path(std::string const& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct Variable {
   Variable(char const* name, std::string const& value) : name_{name} { ::setenv(name, value.c_str(), 1); }
@@ -73,7 +57,7 @@ std::string error_of(std::function<void()> const& act) {
 /// The file's name is long and made up: errors are compared with `FILE` in its place.
 std::string error_of_file(std::string const& text) {
   Folder const folder;
-  auto const file = folder.write("penstock.toml", text);
+  auto const file = folder.file("penstock.toml", text);
   auto error = error_of([&] { load(file); });
   for (auto at = error.find(file); at != error.npos; at = error.find(file)) error.replace(at, file.size(), "FILE");
   return error;
@@ -83,7 +67,7 @@ std::string error_of_file(std::string const& text) {
 
 TEST_CASE("config: a key that is given nowhere has its default") {
   Folder const folder;
-  auto const config = load(folder.write("empty.toml", ""));
+  auto const config = load(folder.file("empty.toml", ""));
   CHECK(config.text("kafka.brokers") == "127.0.0.1:9092");
   CHECK(config.boolean("kafka.transactions"));
   CHECK(config.integer("store.batch_count_max") == 50000);
@@ -98,7 +82,7 @@ TEST_CASE("config: a key that is given nowhere has its default") {
 
 TEST_CASE("config: flag beats variable beats file beats default, and each says where it came from") {
   Folder const folder;
-  auto const file = folder.write("penstock.toml", "[store]\nbatch_count_max = 2\n");
+  auto const file = folder.file("penstock.toml", "[store]\nbatch_count_max = 2\n");
   CHECK(load(file).integer("store.batch_count_max") == 2);
   CHECK(load(file).origin("store.batch_count_max") == file + " line 2 column 19");
   {
@@ -116,9 +100,9 @@ TEST_CASE("config: flag beats variable beats file beats default, and each says w
 TEST_CASE("config: lists come from arrays, and from text with commas") {
   Folder const folder;
   auto const file =
-      folder.write("penstock.toml",
-                   "[kafka]\nproperties = [\"ssl.cipher.suites=a,b\", \"x=1\"]\n[store]\nkinds = \"trades , books\"\n"
-                   "[publish.binance]\nsymbols = [\"BTC/USDT\",\"ETH/USDT\"]\n");
+      folder.file("penstock.toml",
+                  "[kafka]\nproperties = [\"ssl.cipher.suites=a,b\", \"x=1\"]\n[store]\nkinds = \"trades , books\"\n"
+                  "[publish.binance]\nsymbols = [\"BTC/USDT\",\"ETH/USDT\"]\n");
   auto const config = load(file);
   CHECK(config.list("kafka.properties") == std::vector<std::string>{"ssl.cipher.suites=a,b", "x=1"});
   CHECK(config.list("store.kinds") == std::vector<std::string>{"trades", "books"});
@@ -130,7 +114,7 @@ TEST_CASE("config: lists come from arrays, and from text with commas") {
 TEST_CASE("config: sections come in the order of the file") {
   Folder const folder;
   auto const config =
-      load(folder.write("penstock.toml", "[publish.hyperliquid]\n[publish.binance]\n[kafka]\n[publish.coingecko]\n"));
+      load(folder.file("penstock.toml", "[publish.hyperliquid]\n[publish.binance]\n[kafka]\n[publish.coingecko]\n"));
   CHECK(config.sections("publish") == std::vector<std::string>{"hyperliquid", "binance", "coingecko"});
   CHECK(config.sections("store").empty());
 }
@@ -191,10 +175,10 @@ TEST_CASE("config: what is wrong in the file is said with its line, the nearest 
 
 TEST_CASE("config: a file that cannot be read is named") {
   Folder const folder;
-  auto const missing = folder.path("missing.toml");
+  auto const missing = (folder / "missing.toml");
   CHECK(error_of([&] { load(missing); }) == "cannot read the configuration file " + missing +
                                                 ": No such file or directory; name another with --config or PENSTOCK_CONFIG");
-  CHECK(error_of([&] { load(folder.path("")); }).starts_with("cannot read the configuration file "));
+  CHECK(error_of([&] { load((folder / "")); }).starts_with("cannot read the configuration file "));
   Variable const variable{"PENSTOCK_CONFIG", missing};
   CHECK(error_of([] { load(""); }) == "cannot read the configuration file " + missing +
                                           ": No such file or directory; name another with --config or PENSTOCK_CONFIG");
@@ -202,7 +186,7 @@ TEST_CASE("config: a file that cannot be read is named") {
 
 TEST_CASE("config: an unknown variable is an error, but for those of tests and the toolbox") {
   Folder const folder;
-  auto const file = folder.write("penstock.toml", "");
+  auto const file = folder.file("penstock.toml", "");
   {
     Variable const test{"PENSTOCK_TEST_DATABASE", "x"};
     Variable const toolbox{"PENSTOCK_TOOLBOX_DIR", "x"};
@@ -230,7 +214,7 @@ TEST_CASE("config: an unknown variable is an error, but for those of tests and t
 
 TEST_CASE("config: flags name the nearest known one, and the one that was written") {
   Folder const folder;
-  auto const file = folder.write("penstock.toml", "");
+  auto const file = folder.file("penstock.toml", "");
   CHECK(error_of([&] { load(file, {{"store.batch_count_mx", "1"}}); }) ==
         "flag --store-batch-count-mx is not known; did you mean --store-batch-count-max?");
   auto const loader = ConfigLoader{settings, providers};
@@ -240,8 +224,8 @@ TEST_CASE("config: flags name the nearest known one, and the one that was writte
 
 TEST_CASE("config: a secret comes from a variable, the file or a file of its own, and is never shown") {
   Folder const folder;
-  auto const password = folder.write("password", "correct horse\n");
-  auto const file = folder.write("penstock.toml", "[database]\npassword_file = \"" + password + "\"\n");
+  auto const password = folder.file("password", "correct horse\n");
+  auto const file = folder.file("penstock.toml", "[database]\npassword_file = \"" + password + "\"\n");
   CHECK(load(file).text("database.password") == "correct horse");
   CHECK(log::redacted("password is correct horse!") == "password is ***!");
   {
@@ -253,7 +237,7 @@ TEST_CASE("config: a secret comes from a variable, the file or a file of its own
     Variable const variable{"PENSTOCK_PUBLISH_COINGECKO_API_KEY_FILE", password};
     CHECK(load(file).text("publish.coingecko.api_key") == "correct horse");
   }
-  CHECK(load(folder.write("b.toml", ""), {{"database.password_file", password}}).text("database.password") == "correct horse");
+  CHECK(load(folder.file("b.toml", ""), {{"database.password_file", password}}).text("database.password") == "correct horse");
   CHECK(error_of([&] { load(file, {{"database.password", "hunter2"}}); }) ==
         "flag --database-password: a secret on the command line can be read by everybody on this machine; use the variable "
         "PENSTOCK_DATABASE_PASSWORD or, for a file that holds it, --database-password-file");
@@ -267,9 +251,9 @@ TEST_CASE("config: a secret comes from a variable, the file or a file of its own
   CHECK(error_of_file("[database]\npassword = \"swordfish\"\npassword_file = \"/nowhere\"\n") ==
         "FILE line 3 column 17: database.password and database.password_file are both given; keep one of them");
   CHECK(error_of_file("[kafka]\nbrokers_file = \"x\"\n").starts_with("FILE line 2 column 1: [kafka] has no key brokers_file"));
-  auto const empty = folder.write("empty", "\n");
+  auto const empty = folder.file("empty", "\n");
   CHECK(error_of([&] {
-          load(folder.write("c.toml", ""), {{"database.password_file", empty}});
+          load(folder.file("c.toml", ""), {{"database.password_file", empty}});
         }).ends_with("which is empty; write the secret into it"));
 }
 
@@ -279,30 +263,30 @@ TEST_CASE("config: a secret in a file that others may read is refused, be it the
     std::filesystem::permissions(file, std::filesystem::perms{0644});
     return file;
   };
-  auto const password = open(folder.write("password", "correct horse\n"));
+  auto const password = open(folder.file("password", "correct horse\n"));
   auto const mode = ::geteuid() == 0 ? "640 " : "600 ";
   CHECK(error_of_file("[database]\npassword_file = \"" + password + "\"\n") ==
         "FILE line 2 column 17: database.password_file names \"" + password + "\", which others may read, too; run `chmod " +
             mode + password + "`");
   for (auto const* text : {"[database]\npassword = \"open-a\"\n", "[database]\nurl = \"postgresql://me:open-secret@host/db\"\n",
                            "[kafka]\nproperties = [\"sasl.password=open-b\"]\n"}) {
-    auto const file = open(folder.write("open.toml", text));
+    auto const file = open(folder.file("open.toml", text));
     CHECK(error_of([&] {
             load(file);
           }).ends_with(" is a secret in a file, which others may read, too; run `chmod " + std::string{mode} + file + "`"));
   }
-  CHECK_NOTHROW(load(open(folder.write("open.toml", "[database]\nurl = \"postgresql://me@host/db\"\n"))));
+  CHECK_NOTHROW(load(open(folder.file("open.toml", "[database]\nurl = \"postgresql://me@host/db\"\n"))));
 }
 
 TEST_CASE("config: a secret that is given nowhere is looked for where systemd puts credentials") {
   Folder const folder;
-  auto const file = folder.write("penstock.toml", "");
-  Variable const credentials{"CREDENTIALS_DIRECTORY", folder.path("")};
+  auto const file = folder.file("penstock.toml", "");
+  Variable const credentials{"CREDENTIALS_DIRECTORY", (folder / "")};
   CHECK(load(file).text("database.password").empty());
-  auto const credential = folder.write("database.password", "from systemd\n");
+  auto const credential = folder.file("database.password", "from systemd\n");
   // With an access list for the service's user, its mode shows the group's right to read.
   std::filesystem::permissions(credential, std::filesystem::perms{0440});
-  folder.write("publish.coingecko.api_key", "coingecko-key\n");
+  folder.file("publish.coingecko.api_key", "coingecko-key\n");
   auto const config = load(file);
   CHECK(config.text("database.password") == "from systemd");
   CHECK(config.origin("database.password") == "credential database.password");
@@ -316,8 +300,8 @@ TEST_CASE("config: a secret that is given nowhere is looked for where systemd pu
 
 TEST_CASE("config: a flag that names a secret's file is handed on as that, not as the secret") {
   Folder const folder;
-  auto const password = folder.write("password", "handed on\n");
-  auto const config = load(folder.write("a.toml", ""), {{"database.password_file", password}});
+  auto const password = folder.file("password", "handed on\n");
+  auto const config = load(folder.file("a.toml", ""), {{"database.password_file", password}});
   CHECK(config.flags() == std::map<std::string, std::string>{{"database.password_file", password}});
 }
 
@@ -327,7 +311,7 @@ TEST_CASE("config: a setting may have names of its own, with dots in them") {
       {.key = "publish.*.symbols", .type = Type::list}};
   auto const load_named = [&](std::string const& text) {
     Folder const folder;
-    return ConfigLoader{named, providers}.load(folder.write("a.toml", text), {});
+    return ConfigLoader{named, providers}.load(folder.file("a.toml", text), {});
   };
   for (auto const* text : {"[topics.\"md.trades\"]\npartitions = 7\n", "[topics.md.trades]\npartitions = 7\n"}) {
     auto const config = load_named(text);
@@ -345,7 +329,7 @@ TEST_CASE("config: a setting may have names of its own, with dots in them") {
 
 TEST_CASE("config: a password inside a URL or a broker property is kept out of the log") {
   Folder const folder;
-  load(folder.write(
+  load(folder.file(
       "a.toml",
       "[database]\nurl = \"postgresql://me:s3cr3t-in-url@host/db\"\n[kafka]\nproperties = [\"sasl.password=pr0perty\"]\n"));
   CHECK(log::redacted("to postgresql://me:s3cr3t-in-url@host/db") == "to postgresql://me:***@host/db");
@@ -354,7 +338,7 @@ TEST_CASE("config: a password inside a URL or a broker property is kept out of t
 
 TEST_CASE("config: a password inside a flag is refused, and not shown") {
   Folder const folder;
-  auto const file = folder.write("a.toml", "[database]\nurl = \"host=h password=in-key-words user=me\"\n");
+  auto const file = folder.file("a.toml", "[database]\nurl = \"host=h password=in-key-words user=me\"\n");
   load(file);
   CHECK(log::redacted("in-key-words") == "***");
   for (auto const& [key, text] : std::vector<std::pair<std::string, std::string>>{

@@ -1,5 +1,7 @@
 #include "streaming/file_access.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,21 +10,9 @@
 #include <fstream>
 
 using namespace penstock;
+using penstock::test::File;
 
-namespace {
-
-struct File {
-  explicit File(std::string const& text) {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-access-XXXXXX").string();
-    ::close(::mkstemp(pattern.data()));
-    path = pattern;
-    std::ofstream{path} << text;
-  }
-  ~File() { std::filesystem::remove(path); }
-  std::string path;
-};
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("file access: what others may read is said with the command that ends it") {
   File const file{"secret\n"};

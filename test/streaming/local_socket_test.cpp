@@ -3,6 +3,8 @@
 #include "streaming/fault.hpp"
 #include "streaming/local_address.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
@@ -12,20 +14,11 @@
 #include <thread>
 
 using namespace penstock;
+using penstock::test::Folder;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  Folder() {
-    auto pattern = (fs::temp_directory_path() / "penstock-socket-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(std::string const& name) const { return (path / name).string(); }
-  fs::path path;
-};
 
 /// Serves until it goes.
 class Serving {

@@ -3,6 +3,8 @@
 
 #include "streaming/fault.hpp"
 
+#include "test/folder.hpp"
+
 #include <doctest/doctest.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -18,17 +20,9 @@
 #include <vector>
 
 using namespace penstock;
+using penstock::test::Folder;
 
 namespace {
-
-struct Folder {
-  Folder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-spool-XXXXXX").string();
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
 
 Spooled numbered(int number, std::size_t bytes = 20) {
   return {.topic = "raw.venue",
