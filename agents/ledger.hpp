@@ -30,7 +30,8 @@ struct Counts {
   ByKind written{}, duplicate{};
   std::map<std::string_view, std::int64_t> dead, dead_frames;  ///< by reason: single records, whole frames
   std::map<std::string_view, std::int64_t> new_gaps;           ///< by cause
-  Time last_event{}, last_received{}, last_published{};        ///< of the record written last
+  Time last_received{}, last_published{};                      ///< of the record written last
+  std::optional<Duration> last_delay;  ///< event to received, of the last live one whose time is an event's
 
   bool empty() const;
 };

@@ -274,7 +274,7 @@ class Transform {
       metrics_.hop_seconds({{"from", from}, {"to", to}, {"provider", provider}})
           .Observe(std::chrono::duration<double>(took).count());
     };
-    hop("event", "received", counts.last_received - counts.last_event);
+    if (counts.last_delay) hop("event", "received", *counts.last_delay);
     hop("received", "transformed", clock_.now() - counts.last_received);
     if (counts.last_published == Time{}) return;
     hop("received", "published", counts.last_published - counts.last_received);

@@ -15,7 +15,8 @@ Output::Output(Exchange& exchange, Clock& clock) : exchange_{exchange}, clock_{c
 
 void Output::write(MarketRecord const& record, Origin origin) {
   auto const& common = common_of(record);
-  counts_->last_event = common.time;
+  // A candle's time is when its interval began; a snapshot or a back-fill may tell of what happened long ago.
+  if (origin == Origin::live && !std::holds_alternative<Candle>(record)) counts_->last_delay = common.received_at - common.time;
   counts_->last_received = common.received_at;
   if (delivery_ != nullptr) counts_->last_published = delivery_->timestamp;
   ++counts_->written[record.index()];

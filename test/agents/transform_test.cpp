@@ -5,6 +5,7 @@
 #include "test/transform/fake_provider.hpp"
 
 #include <prometheus/counter.h>
+#include <prometheus/histogram.h>
 
 using namespace penstock;
 using namespace penstock::test;
@@ -164,6 +165,22 @@ TEST_CASE("transform: the ledger adds up") {
   CHECK(loop.metrics.received({{"provider", "venue"}, {"topic", "raw.venue"}}).Value() == 6);
   CHECK(loop.metrics.dead({{"provider", "venue"}, {"topic", "raw.venue"}, {"reason", "malformed"}}).Value() == 1);
   CHECK(loop.metrics.gaps({{"provider", "venue"}, {"cause", "late-join"}}).Value() == 1);
+}
+
+TEST_CASE("transform: what comes late by its nature does not count as late") {
+  auto const hops = [](std::string frame, std::string origin) {
+    Loop loop;
+    loop.put(std::move(frame), "other", std::move(origin));
+    loop.run();
+    REQUIRE(loop.ledger("written") > 0);
+    return loop.metrics.hop_seconds({{"from", "event"}, {"to", "received"}, {"provider", "venue"}})
+        .Collect()
+        .histogram.sample_count;
+  };
+  CHECK(hops("trade X 1", "live") == 1);
+  CHECK(hops("trade X 1;candle X 5", "live") == 1);
+  CHECK(hops("candle X 5", "live") == 0);
+  CHECK(hops("trade X 1", "backfill") == 0);
 }
 
 TEST_CASE("transform: each ledger record adds up by itself, with what is held then") {
