@@ -35,12 +35,13 @@ zsh -f /tmp/tab.zsh > /tmp/shown
 for word in plan apply status retention; do expect grep -q "$word" /tmp/shown; done
 
 # The agents run as their user: a simulated market through publisher and transformer on the broker in memory.
-as_agent penstock simulate binance --port 18900 --symbols BTC/USDT --rate 200 > /tmp/urls 2> /tmp/simulate.log &
+as_agent penstock simulate binance --port 0 --symbols BTC/USDT --rate 200 > /tmp/urls 2> /tmp/simulate.log &
 simulator=$!
 for _ in $(seq 100); do grep -q listening /tmp/simulate.log && break; sleep 0.1; done
+expect grep listening /tmp/simulate.log
 { cat /tmp/urls; echo 'symbols = ["BTC/USDT"]'; } > /etc/penstock/penstock.toml
 expect as_agent penstock up --embedded --without store --for 8 --status-file /var/lib/penstock/status.json
-kill "$simulator"
+kill "$simulator"  # Whatever of it stays goes with this process namespace.
 trades=$(sed -n 's/.*"written":{[^}]*"md\.trades":\([0-9]*\).*/\1/p' /var/lib/penstock/status.json)
 expect test "${trades:-0}" -gt 0
 echo "penstock $version: $trades trades went through the installed program"
