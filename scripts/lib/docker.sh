@@ -97,9 +97,12 @@ docker_stop() {
     wait "$pid" 2> /dev/null || true
   done
   docker_pid='' docker_slirp=''
-  # Entered, for the toolbox itself sees control groups only to read.
-  unshare --mount --propagation private bash "${BASH_SOURCE[0]%/*}/docker_enter" "$docker_root" "" \
-    find /sys/fs/cgroup -depth -type d -path '*/penstock-test*' -exec rmdir {} + 2> /dev/null || true
+  # Entered, for the toolbox itself sees control groups only to read. A build that was cut off takes a moment to leave its own.
+  for waited in $(seq 25); do
+    unshare --mount --propagation private bash "${BASH_SOURCE[0]%/*}/docker_enter" "$docker_root" "" \
+      find /sys/fs/cgroup -depth -type d -path '*/penstock-test*' -exec rmdir {} + 2> /dev/null && break
+    sleep 0.2
+  done
   exec {docker_lock}>&-
   rm -rf --one-file-system "$1"
 }
