@@ -5,23 +5,25 @@
 #include "schemas/texts.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"
-#include "test/http/server.hpp"
+#include "test/server.hpp"
 
+#include <doctest/doctest.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <format>
 #include <fstream>
 #include <map>
+#include <string>
+#include <string_view>
+#include <vector>
 
 using namespace penstock;
 using namespace penstock::test;
 
 namespace {
-
-using Request = beast::http::request<beast::http::string_body>;
-using Response = beast::http::response<beast::http::string_body>;
 
 /// What a registry answers, as its documentation has it; a schema with the word "breaks" does not fit any other.
 class FakeRegistry {
@@ -34,27 +36,21 @@ class FakeRegistry {
   std::string url() const { return server_.http(); }
 
  private:
-  static Response reply(int status, std::string body) {
-    Response response{static_cast<beast::http::status>(status), 11};
-    response.body() = std::move(body);
-    return response;
-  }
+  static Response reply(int status, std::string body) { return {.status = status, .body = std::move(body)}; }
   static Response error(int status, int code, std::string const& message) {
     return reply(status, std::format(R"({{"error_code":{},"message":{}}})", code, json_string(message)));
   }
   static std::string text_in(Request const& request, char const* name) {
     simdjson::dom::parser parser;
-    auto const document = parser.parse(request.body());
-    if (std::string_view{request[beast::http::field::content_type]} != "application/vnd.schemaregistry.v1+json")
-      return "wrong type";
+    auto const document = parser.parse(request.body);
+    if (request.header("Content-Type") != "application/vnd.schemaregistry.v1+json") return "wrong type";
     return std::string{std::string_view{document[name]}};
   }
 
   Response answer(Request const& request) {
-    std::string const target{request.target()}, method{request.method_string()};
+    auto const &target = request.target, &method = request.method;
     asked.push_back(method + ' ' + target);
-    if (!authorization.empty() && request[beast::http::field::authorization] != authorization)
-      return error(401, 40101, "Unauthorized");
+    if (!authorization.empty() && request.header("Authorization") != authorization) return error(401, 40101, "Unauthorized");
     auto const part = [&](std::string_view prefix, std::string_view suffix) -> std::string {
       if (!target.starts_with(prefix) || !target.ends_with(suffix)) return {};
       return target.substr(prefix.size(), target.size() - prefix.size() - suffix.size());

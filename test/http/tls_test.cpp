@@ -1,14 +1,20 @@
 /// The far side is `openssl s_server` with a certificate made here; without that program the cases say that they skip.
-#include "test/http/server.hpp"
+#include "test/server.hpp"
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace penstock::test {
 namespace {

@@ -1,8 +1,16 @@
-#include "test/http/server.hpp"
+#include "test/http/connection.hpp"
 
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
 #include <ctime>
-
 #include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace penstock::test {
 namespace {
@@ -58,13 +66,13 @@ TEST_CASE("websocket: what is sent while it connects goes out once it is open") 
 
 TEST_CASE("websocket: the request has the path, the query and the headers that were asked for") {
   std::promise<std::string> target, key;
-  Server server{[&](tcp::socket connection) {
+  Server server{[&](Connection& connection) {
     beast::flat_buffer buffer;
     beast::http::request<beast::http::string_body> request;
-    beast::http::read(connection, buffer, request);
+    beast::http::read(connection.socket, buffer, request);
     target.set_value(std::string{request.target()});
     key.set_value(std::string{request["X-Key"]});
-    ServerSocket stream{std::move(connection)};
+    ServerSocket stream{std::move(connection.socket)};
     stream.accept(request);
     linger(stream);
   }};
@@ -231,11 +239,7 @@ TEST_CASE("websocket: a refused connection, an unknown host, a wrong scheme and 
 }
 
 TEST_CASE("websocket: a server that never answers the upgrade is given up") {
-  Server server{[](tcp::socket connection) {
-    char nothing = 0;
-    while (boost::asio::read(connection, boost::asio::buffer(&nothing, 1)) > 0) {
-    }
-  }};
+  Server server{unfinished_answer("")};
   auto const client = http::make_client("", 100ms);
   auto const socket = client->connect(server.ws(), {});
   CHECK_FALSE(next_message(*client, *socket));

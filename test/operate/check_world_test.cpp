@@ -5,10 +5,10 @@
 #include "agents/settings.hpp"
 #include "agents/topic_plan.hpp"
 #include "schemas/texts.hpp"
-#include "test/http/server.hpp"
 #include "test/kafka/support.hpp"
 #include "test/postgres/database.hpp"
 #include "test/program.hpp"
+#include "test/server.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -157,9 +157,7 @@ TEST_CASE("check: a provider that is away, or refuses, is told with its words") 
   CHECK_MESSAGE(away.text.contains("WRONG    sample coingecko"), away.text);
   CHECK_MESSAGE(away.text.contains("nothing came within 2 s (http://127.0.0.1:9: Failed to connect"), away.text);
   Server refusing{http_answers([](auto const&) {
-    beast::http::response<beast::http::string_body> response{beast::http::status::unauthorized, 11};
-    response.body() = R"({"status":{"error_code":10002,"error_message":"no key"}})";
-    return response;
+    return Response{.status = 401, .body = R"({"status":{"error_code":10002,"error_message":"no key"}})"};
   })};
   auto const refused =
       setup.check(nowhere() + "[publish.coingecko]\nhttp_url = \"" + refusing.http() + "\"\n", "--sample-seconds 2");
@@ -169,9 +167,8 @@ TEST_CASE("check: a provider that is away, or refuses, is told with its words") 
 TEST_CASE("check: a provider's clock is read from its answers, unless they come from a cache") {
   std::string age;
   Server late{http_answers([&](auto const&) {
-    beast::http::response<beast::http::string_body> response{beast::http::status::ok, 11};
-    response.set(beast::http::field::date, "Sat, 31 Jan 2026 12:00:00 GMT");
-    if (!age.empty()) response.set(beast::http::field::age, age);
+    Response response{.headers = {{"Date", "Sat, 31 Jan 2026 12:00:00 GMT"}}};
+    if (!age.empty()) response.headers.emplace_back("Age", age);
     return response;
   })};
   auto const skew = [&] {

@@ -1,8 +1,8 @@
 /// Secrets of the configuration do not come out of any command, whatever goes wrong.
 #include "agents/dead_letter.hpp"
 #include "streaming/log.hpp"
-#include "test/http/server.hpp"
 #include "test/program.hpp"
+#include "test/server.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -22,10 +22,9 @@ void check_hidden(Ran const& ran) {
 
 TEST_CASE("secrets: no command shows them, not in errors, nor at level debug, nor when a provider repeats them") {
   Server echo{http_answers([](auto const& request) {
-    beast::http::response<beast::http::string_body> response{beast::http::status::unauthorized, 11};
-    response.body() = R"({"status":{"error_code":10002,"error_message":"the key )" + std::string{request["x-cg-demo-api-key"]} +
-                      R"( is wrong"}})";
-    return response;
+    return Response{.status = 401,
+                    .body = R"({"status":{"error_code":10002,"error_message":"the key )" + request.header("x-cg-demo-api-key") +
+                            R"( is wrong"}})"};
   })};
   auto pattern = (std::filesystem::temp_directory_path() / "penstock-secrets-XXXXXX").string();
   std::filesystem::path const folder = ::mkdtemp(pattern.data());

@@ -1,6 +1,6 @@
 /// penstock top on a terminal, in a pipe, from a file and over HTTP.
-#include "test/http/server.hpp"
 #include "test/program.hpp"
+#include "test/server.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -201,10 +201,7 @@ TEST_CASE("top: without a terminal it prints lines, or JSON, at the interval") {
 TEST_CASE("top: over HTTP it asks for /agents") {
   std::atomic<int> asked = 0;
   Server server{http_answers([&](auto const& request) {
-    beast::http::response<beast::http::string_body> response{
-        request.target() == "/agents" ? beast::http::status::ok : beast::http::status::not_found, 11};
-    response.body() = status(++asked * 10);
-    return response;
+    return Response{.status = request.target == "/agents" ? 200 : 404, .body = status(++asked * 10)};
   })};
   auto const ran = run({"top", "--url", server.http(), "--interval", "1", "--count", "1", "--json"});
   CHECK(ran.code == 0);
