@@ -95,6 +95,17 @@ def describe(machine):
     return "# " + ", ".join(f"{key} {value}" for key, value in machine.items())
 
 
+def others_share():
+    """How busy this machine is before a section begins: with what is not ours."""
+    def jiffies():
+        fields = [int(field) for field in open("/proc/stat").readline().split()[1:]]
+        return sum(fields), fields[3] + fields[4]
+    total, idle = jiffies()
+    time.sleep(1)
+    total_then, idle_then = jiffies()
+    return round(1 - (idle_then - idle) / max(1, total_then - total), 3)
+
+
 def run(options):
     measure.options = options
     options.machine = machine = versions()
@@ -108,14 +119,13 @@ def run(options):
             with open(options.json, "w") as file:
                 json.dump(result, file, indent=1)
 
-    busy = os.getloadavg()[0]
-    result["load_before"] = busy
-    if busy > 0.5 * machine["cores"]:
-        measure.say(f"this machine is busy with something else (load {busy:.1f}): figures will be worse than they are")
+    result["others"] = {}
     failed = []
     for name in options.sections:
         measure.section = name
-        measure.say(f"section {name}: {SECTIONS[name].__doc__}")
+        result["others"][name] = others = others_share()
+        measure.say(f"section {name}: {SECTIONS[name].__doc__}" +
+                    (f"; {others:.0%} of this machine is busy with something else: figures will be worse than they are" if others > 0.1 else ""))
         try:
             SECTIONS[name]()
         except (SystemExit, Exception) as error:
