@@ -1,5 +1,5 @@
 """Sections: each part of penstock by itself, beside the limit of what it is made of."""
-import statistics, subprocess, sys, time
+import glob, os, sys, time
 
 from measure import Agent, Offsets, Run, brokers, database, pairs, program, psql, report_pairs, say, timed, value
 from pipeline import Simulator, asked, copy, empty, fill, fresh_topics, psql_run, rows_file, store, transform
@@ -166,5 +166,26 @@ def dedupe():
     value("dedupe window of 10,000,000 ids, memory", "MB", [line[1] for line in lines[:1]], aim=400)
 
 
+def _log_bytes(topic):
+    """On the broker's disk."""
+    return sum(os.path.getsize(path) for path in glob.glob(f"{asked().work}/kafka/data/{topic}-*/*.log"))
+
+
+def sizes():
+    """Bytes of a trade: in the topics, compressed as they are, in the table, its index, and PostgreSQL's write-ahead log"""
+    fill()
+    trades = asked().records - 1
+    empty("trades")
+    before = psql("select pg_current_wal_lsn()")
+    store(trades)
+    log = int(float(psql(f"select pg_wal_lsn_diff(pg_current_wal_lsn(), '{before}')")))
+    table, index = map(int, psql("select sum(table_bytes), sum(index_bytes) from hypertable_detailed_size('trades')").split("|"))
+    for where, size in (("raw.binance", _log_bytes("raw.binance")), ("md.trades", _log_bytes("md.trades")), ("table", table), ("index", index),
+                        ("write-ahead log", log)):
+        value(f"a trade in {where}", "bytes", [size / trades])
+    empty("trades")
+
+
 SECTIONS = {"decode": decode, "publish": publish, "transform": transform_section, "transactions": transactions, "store": store_section,
-            "stores": stores, "upsert": upsert, "ledger": ledger, "bad": bad, "dedupe": dedupe}
+            "stores": stores, "upsert": upsert, "ledger": ledger, "bad": bad, "dedupe": dedupe,
+            "sizes": sizes}

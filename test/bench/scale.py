@@ -1,5 +1,5 @@
 """Sections: what a record costs as the work grows. Their series become the plots of docs/performance/."""
-import os, statistics
+import statistics
 
 from measure import Run, database, database_cpu, pairs, program, psql, report_pairs, say, series, value
 from pipeline import apply_schema, asked, empty, fill, fresh_topics, store, transform
@@ -25,11 +25,14 @@ def symbols():
     records = _records()
     counts = _steps(1, 10_000)
     cpu = {part: {count: [] for count in counts} for part in ("transform", "store", "database")}
+    peaks = {count: [] for count in counts}
     for _ in range(asked().rounds):
         for count in counts:
             fresh_topics()
             fill(records, count, transformed=False)
-            cpu["transform"][count].append(transform(records).cpu)
+            transformed = transform(records)
+            cpu["transform"][count].append(transformed.cpu)
+            peaks[count].append(transformed.peak_mb)
             empty("trades")
             before = database_cpu()
             cpu["store"][count].append(store(records - 1).cpu)
@@ -38,6 +41,7 @@ def symbols():
     empty("trades")
     for part, of in cpu.items():
         series(f"CPU of a record, {part}", "CPU-s/M", "symbols", of)
+    series("peak memory, transform", "MB", "symbols", peaks)
     total = {count: [sum(parts) for parts in zip(*(of[count] for of in cpu.values()))] for count in counts}
     series("CPU of a record, all three", "CPU-s/M", "symbols", total)
     report_pairs("cost of a record with 10,000 symbols", "CPU-s/M", "with one", [Run(each) for each in total[10_000]], [Run(each) for each in total[1]],
