@@ -1,14 +1,14 @@
 """The series of a run as PNG files, by gnuplot: one for each x, with all that was measured along it."""
-import os, re, statistics, subprocess, sys
+import os, re, subprocess, sys
 
-# File -> title, the section, what is drawn (a part of the figures' names), what y is.
+# File -> title, section, what the figures' names begin with, their unit, the axes' names.
 PLOTS = {
-    "symbols": ("What a record costs as symbols grow", "symbols", "CPU of a record", "CPU seconds for a million records"),
-    "rows": ("Storing into a table that is not empty", "rows", "store into", "of the speed into an empty one"),
-    "window": ("What the dedupe window costs a record", "window", "dedupe, one", "nanoseconds"),
-    "window-memory": ("What the dedupe window holds in memory", "window", "memory", "MB"),
-    "batches": ("The store with other batches", "batches", "store", "rows a second"),
-    "processes": ("More processes on the same cores", "processes", "", "records a second"),
+    "symbols": ("What a record costs as symbols grow", "symbols", "CPU of a record", "CPU-s/M", "symbols", "CPU seconds for a million records"),
+    "rows": ("Storing into a table that is not empty", "rows", "store into", "ratio", "rows in the table", "of the speed into an empty one"),
+    "window": ("What the dedupe window costs a record", "window", "dedupe", "ns", "ids in the window", "nanoseconds"),
+    "window-memory": ("What the dedupe window holds", "window", "", "MB", "ids in the window", "MB"),
+    "batches": ("The store with other batches", "batches", "store", "rows/s", "rows in a batch", "rows a second"),
+    "processes": ("More processes on the same cores", "processes", "", "records/s", "processes", "records a second"),
 }
 STYLE = """set terminal pngcairo size 720,400 font 'DejaVu Sans,10' background '#ffffff'
 set output '{path}'
@@ -16,7 +16,7 @@ set title '{title}' font 'DejaVu Sans,12'
 set border 3 lc rgb '#666666'
 set tics nomirror out
 set grid ytics lc rgb '#dddddd' lt 1
-set key {key}
+set key top left
 set logscale x
 set format x "{x_format}"
 set xlabel '{x}'
@@ -29,29 +29,21 @@ COLOURS = ("#1f5fa8", "#d1622b", "#3a8a4d", "#7a4fa3")
 
 def draw(figures, folder):
     os.makedirs(folder, exist_ok=True)
-    all_series = [figure for figure in figures if "points" in figure]
-    for name, (title, section, part, y) in PLOTS.items():
-        chosen = [each for each in all_series if each["section"] == section and part in each["figure"] and fits(each, name, y)]
+    for name, (title, section, begin, unit, x, y) in PLOTS.items():
+        chosen = [each for each in figures if "points" in each and each["section"] == section and each["figure"].startswith(begin) and each["unit"] == unit]
         if chosen:
             path = f"{folder}/{name}.png"
-            _gnuplot(path, title, chosen, y)
+            _gnuplot(path, title, chosen, x, y)
             print(f"# {path}")
 
 
-def fits(each, name, y):
-    """One y, one unit."""
-    unit = {"nanoseconds": "ns", "MB": "MB", "rows a second": "rows/s", "records a second": "records/s", "of the speed into an empty one": "ratio"}
-    return each["unit"] == unit.get(y, "CPU-s/M")
-
-
-def _gnuplot(path, title, chosen, y):
+def _gnuplot(path, title, chosen, x, y):
     xs = [point["x"] for each in chosen for point in each["points"]]
     most = max(point["most"] for each in chosen for point in each["points"])
     least = min(point["least"] for each in chosen for point in each["points"])
     log_y = least > 0 and most / least > 50
     few = len(set(xs)) < 5 and max(xs) < 100
-    commands = STYLE.format(path=path, title=title, key="top left" if not log_y else "top left", x=chosen[0]["x_name"] if len({c["x_name"] for c in chosen}) == 1 else "processes",
-                            y=y, x_least=min(xs) / 1.5, x_most=max(xs) * 1.5, x_format="%g" if few else "10^{%T}",
+    commands = STYLE.format(path=path, title=title, x=x, y=y, x_least=min(xs) / 1.5, x_most=max(xs) * 1.5, x_format="%g" if few else "10^{%T}",
                             y_range="set logscale y" if log_y else f"set yrange [0:{most * 1.25}]")
     if few:
         commands += f"set xtics ({', '.join(str(x) for x in sorted(set(xs)))})\n"
