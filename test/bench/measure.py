@@ -82,6 +82,20 @@ def end_all():
 atexit.register(end_all)
 
 
+def watch(process):
+    """Ended with the section, whatever happens."""
+    _running.add(process)
+    return process
+
+
+def end_on_signals():
+    """As Ctrl-C does, which a section does not take for its own giving up; also where a shell started this in the background."""
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
 class Agent:
     """A penstock process, and what it takes."""
     wrapper = []  # Of a profiler.
@@ -90,7 +104,7 @@ class Agent:
         self.log = open(f"{options.work}/{arguments[0]}.log", "a")
         self.process = subprocess.Popen([*self.wrapper, options.penstock, *arguments], stdout=self.log, stderr=self.log,
                                         env={**os.environ, **(environment or {})})
-        _running.add(self.process)
+        watch(self.process)
 
     def __enter__(self):
         return self
@@ -130,6 +144,7 @@ def timed(command, **more):
     """Runs it; its stdout, seconds, CPU seconds and most memory in MB."""
     began = time.monotonic()
     with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more) as process:
+        watch(process)
         errors = []
         reading = threading.Thread(target=lambda: errors.append(process.stderr.read()))
         reading.start()
@@ -137,6 +152,7 @@ def timed(command, **more):
         reading.join()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        _running.discard(process)
     if process.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))[:300]}\nexit {process.returncode}: {errors[0][-2000:]}")
     return output, time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
@@ -152,7 +168,7 @@ class Offsets:
 
     def __init__(self):
         self.process = subprocess.Popen([f"{options.build}/test/bench_offsets", brokers()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        _running.add(self.process)
+        watch(self.process)
 
     def ask(self, question):
         self.process.stdin.write(question + "\n")
@@ -174,12 +190,6 @@ class Offsets:
         self.process.stdin.close()
         self.process.wait()
         _running.discard(self.process)
-
-
-def watch(process):
-    """Ended with the section, whatever happens."""
-    _running.add(process)
-    return process
 
 
 # ---- Figures.

@@ -225,4 +225,8 @@ def main():
     (show_perf if options.tool == "perf" else show_callgrind)(options, profiler)
 
 
-main()
+measure.end_on_signals()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)

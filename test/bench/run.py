@@ -143,4 +143,8 @@ def run(options):
     return result
 
 
-main()
+measure.end_on_signals()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)
