@@ -56,16 +56,18 @@ def broker_cpu():
 
 
 def database_cpu():
-    """The postmaster, its children that are, and those that have ended."""
+    """The postmaster, its children that are, and those that have ended: those that end meanwhile would be in neither, or in both."""
     postmaster = int(open(f"{options.work}/database/data/postmaster.pid").readline())
-    total = cpu_of(postmaster, children=True)
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if int(_stat(pid)[1]) == postmaster:
-                total += cpu_of(pid, children=True)
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return total
+    while True:
+        total = ended = cpu_of(postmaster, children=True)
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if int(_stat(pid)[1]) == postmaster:
+                    total += cpu_of(pid, children=True)
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        if cpu_of(postmaster, children=True) - ended < 0.02:
+            return total
 
 
 _running = set()
@@ -143,16 +145,15 @@ class Run:
 def timed(command, **more):
     """Runs it; its stdout, seconds, CPU seconds and most memory in MB."""
     began = time.monotonic()
-    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more) as process:
-        watch(process)
-        errors = []
-        reading = threading.Thread(target=lambda: errors.append(process.stderr.read()))
-        reading.start()
-        output = process.stdout.read()
-        reading.join()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        _running.discard(process)
+    process = watch(subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more))
+    errors = []
+    reading = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)
+    reading.start()
+    output = process.stdout.read()
+    reading.join()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    _running.discard(process)
     if process.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))[:300]}\nexit {process.returncode}: {errors[0][-2000:]}")
     return output, time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024

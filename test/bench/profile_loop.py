@@ -231,4 +231,5 @@ measure.end_on_signals()
 try:
     main()
 except KeyboardInterrupt:
+    measure.end_all()
     sys.exit(130)

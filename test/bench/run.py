@@ -1,7 +1,7 @@
 """Called by scripts/bench, which brings DATABASE_URL and KAFKA_BROKERS. Each figure is ours / limit in the same run."""
 import argparse, json, os, platform, re, subprocess, sys, time, traceback
 
-import compare, measure, parts, plot, restart, scale, whole
+import compare, measure, parts, plot, restart, scale, tables, whole
 
 SECTIONS = {**parts.SECTIONS, **whole.SECTIONS, **scale.SECTIONS, **restart.SECTIONS}
 NOT_BY_DEFAULT = {"outage"}  # It takes --minutes in which nothing can be seen but that memory does not grow.
@@ -20,7 +20,8 @@ def parse():
     parser.add_argument("--json")
     parser.add_argument("--compare", metavar="OLD.json")
     parser.add_argument("--plots", metavar="FOLDER")
-    parser.add_argument("--from", metavar="JSON", dest="given")
+    parser.add_argument("--docs", metavar="FILE")
+    parser.add_argument("--from", metavar="JSON", dest="given", action="append")
     parser.add_argument("--only-check", action="store_true")
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--work", default="")
@@ -33,7 +34,7 @@ def parse():
         if not least <= getattr(options, flag) <= most:
             sys.exit(f"--{flag.replace('_', '-')} {getattr(options, flag):g}: takes {least:g} to {most:g}")
     options.old = compare.load(options.compare) if options.compare else None
-    options.given = compare.load(options.given) if options.given else None
+    options.given = tables.merge([compare.load(path) for path in options.given]) if options.given else None
     if options.json and not os.path.isdir(os.path.dirname(os.path.abspath(options.json))):
         sys.exit(f"--json {options.json}: there is no folder of that name")
     options.penstock = os.path.abspath(f"{options.build}/penstock")
@@ -85,6 +86,8 @@ def main():
         result = run(options)
     if options.plots:
         plot.draw(result["figures"], options.plots)
+    if options.docs:
+        tables.rewrite(options.docs, result)
     if options.old and not compare.compare(options.old, result):
         sys.exit(1)
     if result.get("failed"):
@@ -147,4 +150,5 @@ measure.end_on_signals()
 try:
     main()
 except KeyboardInterrupt:
+    measure.end_all()
     sys.exit(130)
