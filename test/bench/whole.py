@@ -75,9 +75,10 @@ def chain_section():
         whole = Chain(rate, seconds + 60, "chain")
         time.sleep(10)
         trial, real = _watch(whole, min(20, seconds))
-        if real < 0.95 * rate or _slope(trial) > SLOPE * rate * 2:
+        grows = _slope(trial)
+        if real < 0.95 * rate or grows > SLOPE * rate * 2:
             say(f"  {rate:,.0f}/s: {real:,.0f} come in, lag {trial[0][1]:,} -> {trial[-1][1]:,}; less is tried")
-            rate *= 0.9
+            rate = min(0.95 * rate, real - max(0, grows))  # What came through is what it can.
             whole.close()
             continue
         say(f"  {rate:,.0f}/s: {real:,.0f} come in, lag {trial[0][1]:,} -> {trial[-1][1]:,}; for {seconds:.0f} s now")
