@@ -66,6 +66,11 @@ def _watch(whole, seconds):
     return samples, (whole.counts()[0] - first) / (time.monotonic() - began)
 
 
+def _rows():
+    """At the moment of the call."""
+    return int(psql("select (select count(*) from trades) + (select count(*) from tickers)"))
+
+
 def chain_section():
     """The whole chain at the highest rate at which nothing piles up, for --minutes: the sum of its parts' CPU"""
     rate, seconds = asked().rate, asked().minutes * 60
@@ -83,11 +88,11 @@ def chain_section():
             continue
         say(f"  {rate:,.0f}/s: {real:,.0f} come in, lag {trial[0][1]:,} -> {trial[-1][1]:,}; for {seconds:.0f} s now")
         cpu, began = whole.cpu(), time.monotonic()
-        rows = int(psql("select count(*) from trades")) + int(psql("select count(*) from tickers"))
+        rows = _rows()
         lags, _ = _watch(whole, seconds)
         took = time.monotonic() - began
         spent = {who: seconds_now - cpu[who] for who, seconds_now in whole.cpu().items()}
-        stored = int(psql("select count(*) from trades")) + int(psql("select count(*) from tickers")) - rows
+        stored = _rows() - rows
         peaks = whole.memory("VmHWM")
         whole.close()
         if _slope(lags) > SLOPE * rate:
