@@ -103,11 +103,12 @@ def window():
     series("dedupe, one record", "ns", "ids in the window", nanoseconds)
     series("dedupe, memory", "MB", "ids in the window", mb)
     fill(_records(), transformed=False)
-    rates, peaks = {}, {}
+    rates, cpu, peaks = {}, {}, {}
     for ids in _steps(1_000, 10_000_000):
         runs = [transform(_records(), "--window-records", str(ids)) for _ in range(asked().rounds)]
-        rates[ids], peaks[ids] = [run.rate for run in runs], [run.peak_mb for run in runs]
+        rates[ids], cpu[ids], peaks[ids] = [run.rate for run in runs], [run.cpu for run in runs], [run.peak_mb for run in runs]
     series("transform", "frames/s", "transform.window_records", rates, better="more")
+    series("transform, CPU", "CPU-s/M", "transform.window_records", cpu)
     series("transform, peak memory", "MB", "transform.window_records", peaks)
 
 
