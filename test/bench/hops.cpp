@@ -1,8 +1,9 @@
 // hops BROKERS URL RATE SECONDS: the bare limit of the way from received to visible: RATE payloads of a trade's size a second are
 // produced to bench.hop1, a second thread consumes and produces them to bench.hop2, a third consumes what there is and commits it
 // with one COPY to table bench_hops. Prints milliseconds from the send to the commit's return: p50, p99, most.
-#include "streaming/postgres/connection.hpp"
 #include "test/bench/bare.hpp"
+
+#include <libpq-fe.h>
 
 #include <algorithm>
 #include <atomic>
@@ -66,6 +67,21 @@ void send(rd_kafka_t* producer, char const* topic, std::string_view payload) {
   rd_kafka_poll(producer, 0);
 }
 
+void expect(PGconn* connection, PGresult* result, ExecStatusType status) {
+  if (PQresultStatus(result) != status) bare::die(PQerrorMessage(connection));
+  PQclear(result);
+}
+
+void query(PGconn* connection, char const* statement) { expect(connection, PQexec(connection, statement), PGRES_COMMAND_OK); }
+
+/// Returns when it is committed.
+void copy(PGconn* connection, std::string const& rows) {
+  expect(connection, PQexec(connection, "copy bench_hops from stdin"), PGRES_COPY_IN);
+  if (PQputCopyData(connection, rows.data(), static_cast<int>(rows.size())) != 1 || PQputCopyEnd(connection, nullptr) != 1)
+    bare::die(PQerrorMessage(connection));
+  while (auto* result = PQgetResult(connection)) expect(connection, result, PGRES_COMMAND_OK);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -73,9 +89,11 @@ int main(int argc, char** argv) {
   std::string const brokers = argv[1];
   double const rate = std::atof(argv[3]), length = std::atof(argv[4]);
   constexpr double warm_up = 3;
-  penstock::postgres::Connection connection{{.url = argv[2]}};
-  connection.query(
-      "drop table if exists bench_hops; create table bench_hops (sent text, rest text); create index on bench_hops (sent)");
+  auto* connection = PQconnectdb(argv[2]);
+  if (PQstatus(connection) != CONNECTION_OK) bare::die(PQerrorMessage(connection));
+  query(connection,
+        "set client_min_messages = warning; drop table if exists bench_hops; create table bench_hops (sent text, rest text);"
+        " create index on bench_hops (sent)");
   auto* first = bare::producer(brokers);
   auto* second = bare::producer(brokers);
   bare::create_topic(first, "bench.hop1");
@@ -106,7 +124,7 @@ int main(int argc, char** argv) {
       rows += "\tx\n";
     });
     if (rows.empty()) continue;
-    connection.copy("copy bench_hops from stdin", [&](auto const& put) { put(rows); });
+    copy(connection, rows);
     auto const now = bare::seconds();
     if (now - began < warm_up) continue;
     for (auto const at : sent) milliseconds.push_back((now - at) * 1000);
@@ -120,7 +138,8 @@ int main(int argc, char** argv) {
     return milliseconds[static_cast<std::size_t>(static_cast<double>(milliseconds.size() - 1) * of)];
   };
   std::printf("%.1f %.1f %.1f\n", part(0.5), part(0.99), part(1));
-  connection.query("drop table bench_hops");
+  query(connection, "drop table bench_hops");
+  PQfinish(connection);
   rd_kafka_flush(first, 10'000);
   rd_kafka_flush(second, 10'000);
   rd_kafka_destroy(first);
