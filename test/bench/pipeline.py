@@ -55,20 +55,21 @@ def transform(records, *more, processes=1):
     _transformed += 1
     group = fresh_group("transform")
     flags = ["transform", "--providers", "binance", "--group", group, "--kafka-brokers", brokers(), *more]
-    return _drain([flags] * processes, group, "raw.binance", records)
+    return _drain([flags] * processes, records, "wait", brokers(), group, "raw.binance")
 
 
 def store(rows, *more, processes=1, kind="trades", url=None):
     """How fast new stores write what md.<kind> holds."""
     group = fresh_group("store")
     flags = ["store", "--kinds", kind, "--group", group, "--kafka-brokers", brokers(), "--database-url", url or database(), *more]
-    return _drain([flags] * processes, group, f"md.{kind}", rows)
+    # What counts is what is in the table; the group's own offsets follow.
+    return _drain([flags] * processes, rows, "stored", url or database(), group, f"md.{kind}")
 
 
-def _drain(commands, group, topic, records):
+def _drain(commands, records, *waiting):
     agents = [Agent(command) for command in commands]
     # Several of a group need a moment until each has its share.
-    rate = float(program("wait", brokers(), group, topic, records, *([records // 4] if len(agents) > 1 else [])))
+    rate = float(program(*waiting, records, *([records // 4] if len(agents) > 1 else [])))
     run = Run(rate, sum(agent.cpu_seconds() for agent in agents) * 1e6 / records, max(agent.memory_mb() for agent in agents))
     for agent in agents:
         agent.__exit__()
