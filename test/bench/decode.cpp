@@ -1,107 +1,190 @@
-// How fast Binance trade frames are decoded, beside a bare simdjson loop that copies the frame into padded memory and
-// reads the same fields. One thread. Prints both in frames/s, and the median ratio of five pairs that take turns.
+// decode PROVIDER [SECONDS]: how fast the frames of a provider's busiest channel become canonical JSON, beside a bare simdjson
+// loop that copies the frame into padded memory and reads the same fields. One thread. Prints records a
+// second of CPU time, so that other programs on the machine count as little as they can: decoded and
+// encoded, decoded only, bare. With SECONDS only the first, for so long: for a profiler.
 #include "agents/provider.hpp"
 
 #include <simdjson.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
+#include <format>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
 
 using namespace penstock;
+namespace json = simdjson::ondemand;
 
-constexpr std::size_t frames_made = 10'000;
-constexpr std::size_t rounds = 60;
-constexpr std::size_t pairs = 5;
+constexpr std::size_t records_made = 10'000;
+constexpr double measured = 0.4;
 
-/// A walk of prices, with ids and times that grow.
-std::vector<std::string> make_frames() {
-  std::vector<std::string> frames;
-  std::uint64_t state = 7;
-  std::int64_t cents = 6'183'764;
-  for (std::size_t at = 0; at < frames_made; ++at) {
-    state = state * 6364136223846793005U + 1442695040888963407U;
-    auto const random = state >> 33U;
-    cents += static_cast<std::int64_t>(random % 201) - 100;
-    auto const time = 1'723'161'255'207 + static_cast<std::int64_t>(at) * 3;
-    std::array<char, 400> frame;
-    auto const size = std::snprintf(
-        frame.data(), frame.size(),
-        R"({"stream":"btcusdt@trade","data":{"e":"trade","E":%lld,"s":"BTCUSDT","t":%lld,"p":"%lld.%02lld000000","q":"0.%05llu000","T":%lld,"m":%s,"M":true}})",
-        static_cast<long long>(time + 1), static_cast<long long>(3'742'119'215 + at), static_cast<long long>(cents / 100),
-        static_cast<long long>(cents % 100), static_cast<unsigned long long>(random % 100'000), static_cast<long long>(time),
-        random % 2 == 0 ? "true" : "false");
-    frames.emplace_back(frame.data(), static_cast<std::size_t>(size));
+/// Of one channel: its frames, and what a bare loop reads of one (a sum, so that the compiler leaves nothing out).
+struct Market {
+  RawRecord raw;
+  std::size_t records_per_frame;
+  std::function<std::string(std::size_t)> frame;  ///< that begins with this record
+  std::uint64_t (*read)(json::document&);
+};
+
+/// Prices and amounts that walk, the same each time.
+struct Tick {
+  explicit Tick(std::size_t at) : random{(at * 6364136223846793005U + 1442695040888963407U) >> 33U} {}
+  std::uint64_t random;
+  std::string price() const { return std::format("{}.{:02}", 61'000 + random % 997, random % 100); }
+  std::string amount() const { return std::format("0.{:05}", random % 100'000); }
+  bool even() const { return random % 2 == 0; }
+};
+
+std::uint64_t read_binance(json::document& document) {
+  auto data = document["data"];
+  std::string_view const symbol = data["s"];
+  std::int64_t const id = data["t"];
+  std::string_view const price = data["p"], amount = data["q"];
+  std::int64_t const time = data["T"];
+  bool const maker = data["m"];
+  return symbol.size() + static_cast<std::uint64_t>(id + time) + price.size() + amount.size() + (maker ? 1U : 0U);
+}
+
+std::uint64_t read_hyperliquid(json::document& document) {
+  std::uint64_t sum = 0;
+  for (auto trade : document["data"].get_array()) {
+    std::string_view const coin = trade["coin"], side = trade["side"], price = trade["px"], amount = trade["sz"];
+    std::int64_t const time = trade["time"], id = trade["tid"];
+    sum += coin.size() + side.size() + price.size() + amount.size() + static_cast<std::uint64_t>(time + id);
   }
-  return frames;
+  return sum;
 }
 
-double per_second(std::size_t frames, std::chrono::steady_clock::time_point began) {
-  return static_cast<double>(frames) / std::chrono::duration<double>{std::chrono::steady_clock::now() - began}.count();
+std::uint64_t read_coingecko(json::document& document) {
+  std::uint64_t sum = 0;
+  for (auto coin : document.get_object()) {
+    std::string_view const id = coin.unescaped_key();
+    auto fields = coin.value();
+    // Prices are kept as they are written.
+    std::string_view const last = fields["usd"].raw_json_token(), market_cap = fields["usd_market_cap"].raw_json_token(),
+                           volume = fields["usd_24h_vol"].raw_json_token();
+    std::int64_t const time = fields["last_updated_at"];
+    sum += id.size() + last.size() + market_cap.size() + volume.size() + static_cast<std::uint64_t>(time);
+  }
+  return sum;
 }
 
-/// Frames a second; `sum` keeps the compiler from leaving the work out.
-double run_bare(std::vector<std::string> const& frames, std::uint64_t& sum) {
-  constexpr std::size_t capacity = 4096;
-  simdjson::ondemand::parser parser;
-  auto const buffer = std::make_unique<char[]>(capacity);
-  auto const began = std::chrono::steady_clock::now();
-  for (std::size_t round = 0; round < rounds; ++round)
-    for (auto const& frame : frames) {
-      std::memcpy(buffer.get(), frame.data(), frame.size());
-      auto document = parser.iterate(buffer.get(), frame.size(), capacity);
-      auto data = document["data"];
-      std::string_view const symbol = data["s"];
-      std::int64_t const id = data["t"];
-      std::string_view const price = data["p"];
-      std::string_view const amount = data["q"];
-      std::int64_t const time = data["T"];
-      bool const maker = data["m"];
-      sum += symbol.size() + static_cast<std::uint64_t>(id) + price.size() + amount.size() + static_cast<std::uint64_t>(time) +
-             (maker ? 1U : 0U);
-    }
-  return per_second(frames.size() * rounds, began);
+constexpr std::int64_t start_ms = 1'723'161'255'207;
+
+std::string binance_frame(std::size_t at) {
+  Tick const tick{at};
+  auto const time = start_ms + static_cast<std::int64_t>(at) * 3;
+  return std::format(
+      R"({{"stream":"btcusdt@trade","data":{{"e":"trade","E":{},"s":"BTCUSDT","t":{},"p":"{}000000","q":"{}000","T":{},"m":{},"M":true}}}})",
+      time + 1, 3'742'119'215 + at, tick.price(), tick.amount(), time, tick.even());
 }
 
-double run_decode(std::vector<std::string> const& frames, std::uint64_t& sum) {
-  auto const& binance = *find_provider("binance");
-  Decoded decoded;
-  RawRecord raw{.channel = "trade", .symbol = "BTCUSDT", .received_at = Time{std::chrono::seconds{1'723'161'260}}};
-  auto const began = std::chrono::steady_clock::now();
-  for (std::size_t round = 0; round < rounds; ++round)
-    for (auto const& frame : frames) {
-      raw.value = frame;
-      binance.decode(raw, decoded);
-      if (decoded.items.size() != 1) std::abort();
-      sum += std::get<Trade>(decoded.items[0].record).price.text().size();
-    }
-  return per_second(frames.size() * rounds, began);
+std::string hyperliquid_frame(std::size_t first) {
+  std::string frame = R"({"channel":"trades","data":[)";
+  for (auto at = first; at < first + 4; ++at) {
+    Tick const tick{at};
+    frame += std::format(
+        R"({}{{"coin":"BTC","side":"{}","px":"{}","sz":"{}","time":{},"hash":"0x{:064x}","tid":{},"users":["0x{:040x}","0x{:040x}"]}})",
+        at == first ? "" : ",", tick.even() ? 'A' : 'B', tick.price(), tick.amount(),
+        start_ms + static_cast<std::int64_t>(at) * 3, tick.random, 118'000'000'000'000 + at, tick.random, tick.random / 7);
+  }
+  return frame + "]}";
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
+std::string coingecko_frame(std::size_t first) {
+  std::string body = "{";
+  for (auto at = first; at < first + 100; ++at) {
+    Tick const tick{at};
+    body += std::format(R"({}"coin-{}":{{"usd":{},"usd_market_cap":15{}.{:06},"usd_24h_vol":3{}.{:05},"last_updated_at":{}}})",
+                        at == first ? "" : ",", at - first, tick.price(), tick.random, tick.random % 1'000'000, tick.random,
+                        tick.random % 100'000, start_ms / 1000);
+  }
+  return body + "}";
+}
+
+Market market_of(std::string_view provider) {
+  Time const received_at{std::chrono::seconds{1'723'161'260}};
+  if (provider == "binance")
+    return {{.channel = "trade", .symbol = "BTCUSDT", .received_at = received_at}, 1, binance_frame, read_binance};
+  if (provider == "hyperliquid")
+    return {{.channel = "trades", .symbol = "BTC", .received_at = received_at}, 4, hyperliquid_frame, read_hyperliquid};
+  if (provider == "coingecko")
+    return {{.channel = "simple/price", .request = "https://api.coingecko.com/api/v3/simple/price", .received_at = received_at},
+            100,
+            coingecko_frame,
+            read_coingecko};
+  std::fprintf(stderr, "no hot channel is known of %s\n", std::string{provider}.c_str());
+  std::exit(2);
+}
+
+/// Records a second: whole rounds over the frames until it took long enough.
+template <class Each>
+double run(std::vector<std::string> const& frames, Each each, double at_least = measured) {
+  auto const began = std::clock();
+  double took = 0;
+  std::size_t rounds = 0;
+  while (took < at_least) {
+    for (auto const& frame : frames) each(frame);
+    ++rounds;
+    took = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
+  }
+  return static_cast<double>(records_made * rounds) / took;
 }
 
 }  // namespace
 
-int main() {
-  auto const frames = make_frames();
-  std::uint64_t sum = 0;
-  std::vector<double> bare, decoded, ratios;
-  for (std::size_t pair = 0; pair < pairs; ++pair) {
-    bare.push_back(run_bare(frames, sum));
-    decoded.push_back(run_decode(frames, sum));
-    ratios.push_back(decoded.back() / bare.back());
+int main(int count, char** arguments) {
+  auto const* provider = count == 2 || count == 3 ? find_provider(arguments[1]) : nullptr;
+  if (provider == nullptr) {
+    std::fputs("usage: decode PROVIDER [SECONDS]\n", stderr);
+    return 2;
   }
-  std::printf("decode: bare simdjson %.0f frames/s, penstock %.0f frames/s, ratio %.2f (median of %zu pairs; at least 0.50)\n",
-              median(bare), median(decoded), median(ratios), pairs);
+  auto market = market_of(provider->name());
+  std::vector<std::string> frames;
+  std::size_t longest = 0;
+  for (std::size_t at = 0; at < records_made; at += market.records_per_frame) {
+    frames.push_back(market.frame(at));
+    longest = std::max(longest, frames.back().size());
+  }
+
+  std::uint64_t sum = 0;
+  json::parser parser;
+  auto const capacity = longest + simdjson::SIMDJSON_PADDING;
+  auto const buffer = std::make_unique<char[]>(capacity);
+  auto const bare = [&](std::string const& frame) {
+    std::memcpy(buffer.get(), frame.data(), frame.size());
+    auto document = parser.iterate(buffer.get(), frame.size(), capacity);
+    sum += market.read(document.value_unsafe());
+  };
+  Decoded decoded;
+  std::string out;
+  auto const decode = [&](std::string const& frame) {
+    market.raw.value = frame;
+    provider->decode(market.raw, decoded);
+    if (decoded.items.size() != market.records_per_frame) std::abort();
+  };
+  auto const encode = [&](std::string const& frame) {
+    decode(frame);
+    for (auto const& item : decoded.items) {
+      out.clear();
+      append_json(out, item.record);
+      sum += out.size();
+    }
+  };
+  bare(frames[0]), encode(frames[0]);  // Memory is made.
+  if (count == 3) {
+    std::printf("%.0f\n", run(frames, encode, std::atof(arguments[2])));
+    return 0;
+  }
+  auto const encoded = run(frames, encode), only_decoded = run(frames, decode), limit = run(frames, bare);
+  std::printf("%.0f %.0f %.0f\n", encoded, only_decoded, limit);
   return sum == 0 ? 1 : 0;
 }

@@ -6,26 +6,12 @@
 #include <ctime>
 #include <vector>
 
-namespace {
-
-void create(rd_kafka_t* client, std::string const& name) {
-  char error[256];
-  auto* topic = rd_kafka_NewTopic_new(name.c_str(), 4, 1, error, sizeof error);
-  auto* queue = rd_kafka_queue_new(client);
-  rd_kafka_CreateTopics(client, &topic, 1, nullptr, queue);
-  if (auto* event = rd_kafka_queue_poll(queue, 30'000)) rd_kafka_event_destroy(event);
-  rd_kafka_queue_destroy(queue);
-  rd_kafka_NewTopic_destroy(topic);
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
   if (argc < 5) bare::die("usage: pass BROKERS FROM TO COUNT");
   std::string const brokers = argv[1], to = argv[3];
   long const count = std::atol(argv[4]);
   auto* producer = bare::producer(brokers);
-  create(producer, to);
+  bare::create_topic(producer, to.c_str());
   auto* consumer = bare::client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
                                                     {"group.id", "bare-pass-" + std::to_string(std::time(nullptr))},
                                                     {"auto.offset.reset", "earliest"},
