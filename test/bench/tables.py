@@ -16,7 +16,8 @@ def _ratios(figures):
     for each in figures:
         cpu = "–" if each.get("cpu") is None or each["unit"] == "CPU-s/M" else number(each["cpu"]) + ("" if each.get("limit_cpu") is None else f", {number(each['limit_cpu'])}")
         lines.append(f"| {each['figure']}, {each['unit']} | {number(each['ours'])} | {number(each['limit'])}: {each['limit_name']} | "
-                     f"{each['ratio']:.2f} ({each['least']:.2f}–{each['most']:.2f}) | {_aim(each)} | {cpu} | "
+                     f"{each['ratio']:.2f} ({each['least']:.2f}–{each['most']:.2f}"
+                     + (f", {len(each['pairs'])} pairs" if 1 < len(each["pairs"]) < 5 else "") + f") | {_aim(each)} | {cpu} | "
                      + ("–" if each.get("peak_mb") is None else f"{each['peak_mb']:.0f} MB") + " |")
     return lines
 
@@ -44,13 +45,13 @@ def _series(figures):
 def _block(result, sections):
     if sections == ["machine"]:
         machine, asked = result["machine"], result["asked"]
-        busy = max(result.get("others", {}).values(), default=0)
+        busy = [name for name, share in result.get("others", {}).items() if share > 0.1]
         return [f"{machine['cores']} cores of {machine['cpu'].replace('(R)', '').replace('  ', ' ').strip()}, {machine['memory_gb']} GB, Linux {machine['kernel']}, "
                 f"{machine['compiler'].replace('c++ (Debian ', 'GCC ').split(')')[0]}, librdkafka {machine['librdkafka']}, simdjson {machine['simdjson']}; broker (Apache Kafka "
                 f"{machine['kafka']}), database (PostgreSQL {machine['postgres']}, TimescaleDB {machine['timescaledb']}, Apache edition, fsync on, 256 MB of "
                 "shared buffers) and penstock share them.",
                 f"Measured {result['began'][:10]} with `--rounds {asked['rounds']} --records {asked['records']} --minutes {asked['minutes']:g}`"
-                + (f"; up to {busy:.0%} of the machine was busy with other work before a section began." if busy > 0.1 else "; nothing else ran.")]
+                + (f"; other work kept the machine busy before these sections began: {', '.join(busy)}." if busy else "; nothing else ran.")]
     of = [each for each in result["figures"] if each["section"] in sections]
     lines = []
     for some, table in (([e for e in of if "ratio" in e], _ratios), ([e for e in of if "median" in e], _values), ([e for e in of if "points" in e], _series)):
@@ -68,7 +69,7 @@ def rewrite(path, result):
         return match[1] + "\n".join(lines) + "\n" + match[4] if lines else match[0]
 
     with open(path, "w") as file:
-        file.write(re.sub(r"(<!-- bench: ([a-z ]+) -->\n)(.*?)(<!-- end -->)", block, text, flags=re.S))
+        file.write(re.sub(r"(<!-- bench: ([a-z ]+?) -->\n)(.*?)(<!-- end -->)", block, text, flags=re.S))
 
 
 def merge(runs):
