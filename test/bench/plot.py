@@ -6,7 +6,7 @@ PLOTS = {
     "symbols": ("What a record costs as symbols grow", "symbols", "CPU of a record", "CPU-s/M", "symbols", "CPU seconds for a million records"),
     "rows": ("Storing into a table that is not empty", "rows", "store into", "ratio", "rows in the table", "of the speed into an empty one"),
     "window": ("What the dedupe window costs a record", "window", "dedupe", "ns", "ids in the window", "nanoseconds"),
-    "window-memory": ("What the dedupe window holds", "window", "", "MB", "ids in the window", "MB"),
+    "window-memory": ("What the dedupe window holds", "window", "dedupe", "MB", "ids in the window", "MB"),
     "batches": ("The store with other batches", "batches", "store", "rows/s", "rows in a batch", "rows a second"),
     "processes": ("More processes on the same cores", "processes", "", "records/s", "processes", "records a second"),
 }

@@ -1,8 +1,8 @@
 """Sections: how long nothing comes through."""
 import time
 
-from measure import Agent, psql, say, value
-from pipeline import asked, script, seconds_until_visible
+from measure import Agent, say, value
+from pipeline import asked, clear, script, seconds_until_visible
 from whole import Chain
 
 
@@ -26,7 +26,7 @@ def start():
         for who in ("store", "transform", "publish"):
             took = []
             for _ in range(asked().rounds):
-                psql("truncate trades, tickers")
+                clear()
                 seconds_until_visible()
                 took.append(_first_record(whole, who, end))
                 say(f"  {who} {how}, started: {took[-1]:.2f} s")
@@ -41,7 +41,7 @@ def recovery():
     for name in ("kafka", "database"):
         took = []
         for _ in range(asked().rounds):
-            psql("truncate trades, tickers")
+            clear()
             seconds_until_visible()
             script(f"{name}_stop {asked().work}/{name}")
             time.sleep(5)

@@ -3,7 +3,7 @@ import statistics, sys, time
 
 import measure
 from measure import Agent, Offsets, Run, broker_cpu, brokers, database, database_cpu, program, psql, report_pairs, say, value
-from pipeline import Simulator, asked, chain, fresh_topics, script, seconds_until_visible
+from pipeline import Simulator, asked, chain, clear, fresh_topics, script, seconds_until_visible
 
 SLOPE = 0.01             # Of the rate: lag that grows slower is flat.
 RECORDS_PER_EVENT = 1.6  # Of the simulator's market on channels trade and bookTicker.
@@ -14,7 +14,7 @@ class Chain:
 
     def __init__(self, rate, seconds, name):
         fresh_topics()
-        psql("truncate trades, tickers")
+        clear()
         self.simulator = Simulator(rate if rate == "max" else round(rate / RECORDS_PER_EVENT), seconds + 600)
         commands, self.stores, self.transforms = chain(self.simulator, name)
         self.agents = {who: Agent(command) for who, command in commands.items()}
@@ -109,7 +109,7 @@ def chain_section():
     value("whole chain, lag", "records", [lag for _, lag in lags])
     for who, used in spent.items():
         value(f"whole chain, CPU of {who}", "CPU-s/M", [used * 1e6 / stored])
-    psql("truncate trades, tickers")
+    clear()
 
 
 def latency():
@@ -136,7 +136,7 @@ def latency():
     value("received -> visible, p99", "ms", p99s, aim=60)
     for name, ours, at in (("p50", p50s, 0), ("p99", p99s, 1)):
         report_pairs(f"received -> visible, {name}", "ms", "two bare hops and a COPY commit", [Run(ms) for ms in ours], [Run(limit[at]) for limit in limits], better="less")
-    psql("truncate trades, tickers")
+    clear()
 
 
 def memory():
@@ -158,7 +158,7 @@ def memory():
             late = [(at, mb) for at, mb in values if at >= settled]
             value(f"memory of {who} {name}, peak", "MB", [peaks[who]], aim=aim)
             value(f"memory of {who} {name}, grows by", "MB/min", [_slope(late) * 60])
-        psql("truncate trades, tickers")
+        clear()
 
 
 def outage():
