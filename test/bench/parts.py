@@ -1,7 +1,7 @@
 """Sections: each part of penstock by itself, beside the limit of what it is made of."""
 import glob, os, sys, time
 
-from measure import Agent, Offsets, Run, brokers, database, pairs, program, psql, report_pairs, say, timed, value
+from measure import Agent, Offsets, Run, brokers, database, pairs, program, psql, report_pairs, timed, value
 from pipeline import Simulator, asked, copy, empty, fill, fresh_topics, psql_run, rows_file, store, transform
 
 BATCH = 50_000  # store.batch_count_max

@@ -1,8 +1,8 @@
 """Topics with known content, penstock's agents over them, and the simulator: what the sections measure."""
-import glob, json, os, re, subprocess, sys, time
+import glob, os, re, subprocess, sys, time
 
 import measure
-from measure import Agent, Run, brokers, cpu_of, database, options, program, psql, say, timed  # noqa: F401
+from measure import Agent, Run, brokers, cpu_of, database, program, psql, say, timed
 
 KINDS = "trades candles tickers books options odds instruments venues stats gaps".split()
 _groups = 0

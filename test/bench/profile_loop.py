@@ -1,5 +1,5 @@
 """Called by scripts/profile: one loop under perf or callgrind, and its time by what it is spent on."""
-import argparse, collections, os, re, shutil, subprocess, sys, time
+import argparse, collections, os, re, subprocess, sys, time
 
 import measure
 from measure import Agent, Offsets, brokers, database, program, say

@@ -1,7 +1,7 @@
 """Sections: what a record costs as the work grows. Their series become the plots of docs/performance/."""
 import statistics
 
-from measure import Run, database, database_cpu, pairs, program, psql, report_pairs, say, series, value
+from measure import Run, database, database_cpu, program, psql, report_pairs, say, series
 from pipeline import apply_schema, asked, empty, fill, fresh_topics, store, transform
 
 RECORDS_MAX = 1_000_000  # Of one point.
