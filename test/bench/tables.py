@@ -57,7 +57,7 @@ def _block(result, sections):
     for some, table in (([e for e in of if "ratio" in e], _ratios), ([e for e in of if "median" in e], _values), ([e for e in of if "points" in e], _series)):
         if some:
             lines += ["", *table(some)]
-    return lines[1:]
+    return [line for at, line in enumerate(lines) if line or (at > 0 and lines[at - 1])]
 
 
 def rewrite(path, result):
