@@ -31,7 +31,7 @@ constexpr milliseconds settle_wait{2};
 constexpr std::size_t waiting_bytes_max = 8 << 20;  // Of a partition that waits for its instruments; more: it is paused.
 constexpr std::size_t delivery_overhead_bytes = 1000;
 constexpr int behind_factor = 10;
-constexpr milliseconds backoff_first{250}, backoff_most{2'000};
+constexpr milliseconds backoff_first{250}, backoff_most{500};
 constexpr milliseconds forever{60'000};  // A commit has a limit of its own.
 
 /// One input partition that is ours.

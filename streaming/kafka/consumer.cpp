@@ -18,6 +18,7 @@ constexpr auto follow_wait = 4s;
 constexpr auto new_partitions_wait = 500ms;
 /// Asked from inside poll(), and a stop must not wait for it: with close_wait less than 5 s.
 constexpr int committed_wait_ms = 1'500;
+constexpr long heartbeat_ms_max = 500;
 /// librdkafka needs about this much for a record beside its bytes.
 constexpr std::size_t record_overhead_bytes = 600;
 /// Fetched at once over all partitions, compressed. A larger record comes alone.
@@ -27,7 +28,8 @@ Settings settings_of(Connection const& connection, ConsumerOptions const& option
   Settings settings{connection};
   auto const session_ms = options.session_timeout.count();
   settings.set("session.timeout.ms", session_ms)
-      .set("heartbeat.interval.ms", std::max<long>(session_ms / 4, 1))
+      // A member learns with a heartbeat that the group shares anew, and until then its partitions may lie still.
+      .set("heartbeat.interval.ms", std::clamp<long>(session_ms / 4, 1, heartbeat_ms_max))
       // Pacing (embedded broker) may hold a loop for as long as its reader is away.
       .set("max.poll.interval.ms", std::max<long>(session_ms, connection.transactions ? 300'000 : 86'400'000))
       .set("allow.auto.create.topics", "false")

@@ -435,7 +435,7 @@ case_health() {
   equal 'what became of it' '' "$(state_of 'publish hyperliquid')"
   equal 'the publisher of before' "$publisher" "$(pid_of 'publish binance')"
   wait_until 30 answers 200 /readyz
-  up_stop
+  up_stop --embedded
   simulator_stop
   end
 }
