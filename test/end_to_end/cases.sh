@@ -326,7 +326,7 @@ case_supervised() {
 
   while [ $((SECONDS - market_began)) -lt 63 ]; do sleep 0.2; done
   if [ -z "$embedded" ]; then wait_until 60 truth_is_stored; fi
-  up_stop
+  up_stop ${embedded:+"$embedded"}
   simulator_stop
   equal 'what the service manager was told, each once' 'READY=1 RELOADING=1 STOPPING=1 WATCHDOG=1' "$(sort -u "$dir/notify" | grep -v '^STATUS=\|^MONOTONIC' | xargs)"
   equal 'order of what it was told' 'READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1' "$(grep -x 'READY=1\|RELOADING=1' "$dir/notify" | head -5 | xargs)"
