@@ -27,7 +27,8 @@ constexpr std::size_t fetch_bytes_max = 1 << 20;
 Settings settings_of(Connection const& connection, ConsumerOptions const& options) {
   Settings settings{connection};
   auto const session_ms = options.session_timeout.count();
-  settings.set("session.timeout.ms", session_ms)
+  settings
+      .set("session.timeout.ms", session_ms)
       // A member learns with a heartbeat that the group shares anew, and until then its partitions may lie still.
       .set("heartbeat.interval.ms", std::clamp<long>(session_ms / 4, 1, heartbeat_ms_max))
       // Pacing (embedded broker) may hold a loop for as long as its reader is away.
@@ -442,8 +443,9 @@ Commits KafkaConsumer::committed(std::vector<TopicPartition> const& partitions) 
   if (partitions.empty()) return {};
   auto const list = list_of(partitions);
   if (auto const error = rd_kafka_committed(client_.get(), list.get(), committed_wait_ms); error != RD_KAFKA_RESP_ERR_NO_ERROR)
-    throw fault_of(error, "cannot ask for the committed offsets of group " + group_,
-                   error == RD_KAFKA_RESP_ERR__TIMED_OUT ? "no answer from the broker, or a transaction over them has not ended" : "");
+    throw fault_of(
+        error, "cannot ask for the committed offsets of group " + group_,
+        error == RD_KAFKA_RESP_ERR__TIMED_OUT ? "no answer from the broker, or a transaction over them has not ended" : "");
   Commits commits;
   for (int i = 0; i < list->cnt; ++i) {
     auto const& element = list->elems[i];
