@@ -41,12 +41,18 @@ kafka_fetch() {
   ) 9> "$kafka_cache/lock"
 }
 
-# So many ports that nothing listens on now; the system chooses.
+# So many ports that nothing listens on now, below the range from which the system gives ports to whoever asks for any: a broker
+# takes its own some seconds later, and again when it was killed.
 kafka_free_ports() {
   python3 -c '
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in held: s.bind(("127.0.0.1", 0))
+import random, socket, sys
+held = []
+for port in random.sample(range(20000, 32000), 1000):
+    s = socket.socket()
+    try: s.bind(("127.0.0.1", port))
+    except OSError: continue
+    held.append(s)
+    if len(held) == int(sys.argv[1]): break
 print(*[s.getsockname()[1] for s in held])' "$1"
 }
 
@@ -116,7 +122,7 @@ echo \$! > '$dir/pid'
 START
   chmod +x "$dir/start"
   "$dir/start"
-  until kafka_answers "$port"; do
+  until kafka_answers "$port" && kafka_listens "$(cat "$dir/pid")" "$port"; do
     if ! kafka_alive "$dir" || [ $((SECONDS - began)) -gt 120 ]; then
       tail -5 "$dir/broker.log" >&2
       kafka_say "the broker did not start (log: $dir/broker.log)"
@@ -126,6 +132,13 @@ START
     sleep 0.1
   done
   KAFKA_BROKERS=127.0.0.1:$port; export KAFKA_BROKERS
+}
+
+# True when it is this process that listens on the port, and not another one that was quicker.
+kafka_listens() {
+  local socket
+  socket=$(awk -v port="$(printf ':%04X' "$2")" '$4 == "0A" && $2 ~ port "$" { print $10; exit }' /proc/net/tcp /proc/net/tcp6)
+  [ -n "$socket" ] && find "/proc/$1/fd" -lname "socket:\[$socket\]" 2> /dev/null | grep -q .
 }
 
 # True when the broker answers a request for its API versions, not only when its port is open.
