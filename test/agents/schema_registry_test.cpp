@@ -5,16 +5,14 @@
 #include "schemas/texts.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"
+#include "test/folder.hpp"
 #include "test/server.hpp"
 
 #include <doctest/doctest.h>
 #include <simdjson.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <format>
-#include <fstream>
 #include <map>
 #include <string>
 #include <string_view>
@@ -84,13 +82,7 @@ class FakeRegistry {
 };
 
 Config config_for(std::string const& url, std::string const& more = {}) {
-  auto pattern = (std::filesystem::temp_directory_path() / "penstock-registry-XXXXXX").string();
-  std::filesystem::path const folder = ::mkdtemp(pattern.data());
-  std::ofstream{folder / "penstock.toml"} << "[schema_registry]\nurl = \"" << url << "\"\n" << more;
-  std::filesystem::permissions(folder / "penstock.toml", std::filesystem::perms{0600});
-  auto config = load_config((folder / "penstock.toml").string());
-  std::filesystem::remove_all(folder);
-  return config;
+  return load_config(File{"[schema_registry]\nurl = \"" + url + "\"\n" + more}.path);
 }
 
 std::vector<TextFile> const texts{

@@ -1,4 +1,5 @@
 /// The far side is `openssl s_server` with a certificate made here; without that program the cases say that they skip.
+#include "test/folder.hpp"
 #include "test/server.hpp"
 
 #include <doctest/doctest.h>
@@ -9,8 +10,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -63,15 +62,12 @@ class Program {
 
 /// A server with a certificate of its own making.
 struct TlsServer {
-  std::filesystem::path folder;
+  Folder folder;
   std::string certificate;
   std::unique_ptr<Program> program;
   int port = 0;
 
   explicit TlsServer(std::string const& name) {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-tls-XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) return;
-    folder = pattern;
     certificate = folder / "certificate.pem";
     auto const key = folder / "key.pem";
     Program made{{"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
@@ -84,11 +80,6 @@ struct TlsServer {
         port = std::stoi(line.substr(line.rfind(':') + 1));
         return;
       }
-  }
-  ~TlsServer() {
-    program.reset();
-    std::error_code ignored;
-    if (!folder.empty()) std::filesystem::remove_all(folder, ignored);
   }
   bool skipped() const {
     if (port == 0) MESSAGE("skipped: the openssl program is not here");

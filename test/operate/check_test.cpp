@@ -4,13 +4,11 @@
 #include "agents/settings.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/log.hpp"
+#include "test/folder.hpp"
 
 #include <doctest/doctest.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -25,18 +23,15 @@ struct Answer {
 
 /// `penstock check` with a penstock.toml of these words.
 Answer check(std::string const& toml, bool json = false) {
-  auto pattern = (std::filesystem::temp_directory_path() / "penstock-check-XXXXXX").string();
-  std::filesystem::path const folder = ::mkdtemp(pattern.data());
-  std::ofstream{folder / "penstock.toml"} << toml;
+  test::File const file{toml};
   Invocation invocation;
-  invocation.config = load_config((folder / "penstock.toml").string());
+  invocation.config = load_config(file.path);
   if (json) invocation.flags["json"] = "true";
   invocation.flags["sample-seconds"] = "0";
   std::ostringstream out;
   auto* const before = std::cout.rdbuf(out.rdbuf());
   auto const code = check_command.run(invocation);
   std::cout.rdbuf(before);
-  std::filesystem::remove_all(folder);
   return {code, std::move(out).str()};
 }
 

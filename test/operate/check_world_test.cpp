@@ -5,13 +5,12 @@
 #include "agents/settings.hpp"
 #include "agents/topic_plan.hpp"
 #include "schemas/texts.hpp"
+#include "test/folder.hpp"
 #include "test/kafka/support.hpp"
 #include "test/postgres/database.hpp"
 #include "test/program.hpp"
 #include "test/server.hpp"
 
-#include <filesystem>
-#include <fstream>
 #include <set>
 
 using namespace penstock;
@@ -22,19 +21,10 @@ namespace {
 
 /// A folder with a penstock.toml.
 struct Setup {
-  std::filesystem::path folder;
-
-  Setup() {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-check-XXXXXX").string();
-    folder = ::mkdtemp(pattern.data());
-  }
-  ~Setup() { std::filesystem::remove_all(folder); }
-  Setup(Setup const&) = delete;
-  Setup& operator=(Setup const&) = delete;
+  Folder folder;
 
   std::string file(std::string const& toml) const {
-    std::ofstream{folder / "penstock.toml"} << toml << "[spool]\nfolder = \"" << (folder / "spool").string() << "\"\n";
-    return folder / "penstock.toml";
+    return folder.file("penstock.toml", toml + "[spool]\nfolder = \"" + folder / "spool" + "\"\n");
   }
   Ran check(std::string const& toml, std::string const& words = {}) const {
     return shell(std::string{PENSTOCK_PROGRAM} + " check --config " + file(toml) + ' ' + words + " 2>&1 < /dev/null");

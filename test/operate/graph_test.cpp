@@ -2,27 +2,16 @@
 #include "agents/operate/pipeline_graph.hpp"
 
 #include "agents/settings.hpp"
+#include "test/folder.hpp"
 #include "test/program.hpp"
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <set>
 
 using namespace penstock;
 
 namespace {
-
-struct File {
-  explicit File(std::string const& text) {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-graph-XXXXXX").string();
-    folder = ::mkdtemp(pattern.data());
-    path = folder / "penstock.toml";
-    std::ofstream{path} << text;
-  }
-  ~File() { std::filesystem::remove_all(folder); }
-  std::filesystem::path folder, path;
-};
 
 constexpr auto two = "[publish.binance]\nchannels = [\"trade\"]\n[publish.coingecko]\n[store]\nkinds = [\"trades\", \"gaps\"]\n";
 
@@ -35,8 +24,8 @@ bool has(Graph const& graph, std::string const& from, std::string const& to, Gra
 }  // namespace
 
 TEST_CASE("graph: every record's way, its dead letters and the way back of gaps") {
-  File const file{two};
-  auto const graph = graph_of(load_config(file.path.string()));
+  test::File const file{two};
+  auto const graph = graph_of(load_config(file.path));
   CHECK(has(graph, "binance", "publish binance"));
   CHECK(has(graph, "publish binance", "raw.binance"));
   CHECK(has(graph, "raw.coingecko", "transform"));
@@ -53,8 +42,8 @@ TEST_CASE("graph: every record's way, its dead letters and the way back of gaps"
 }
 
 TEST_CASE("graph: as text each agent says what it reads and writes") {
-  File const file{two};
-  auto const text = graph_text(graph_of(load_config(file.path.string())));
+  test::File const file{two};
+  auto const text = graph_text(graph_of(load_config(file.path)));
   CHECK(text.contains("publish binance  (1 process; trade; "));
   CHECK(text.contains("  reads     raw.binance, raw.coingecko\n"));
   CHECK(text.contains(
@@ -64,12 +53,12 @@ TEST_CASE("graph: as text each agent says what it reads and writes") {
 }
 
 TEST_CASE("graph: Graphviz draws it") {
-  File const file{two};
-  auto const dot = graph_dot(graph_of(load_config(file.path.string())));
+  test::File const file{two};
+  auto const dot = graph_dot(graph_of(load_config(file.path)));
   CHECK(dot.starts_with("digraph penstock {\n"));
   CHECK(dot.contains("\"store\" -> \"table trades\";\n"));
   CHECK(dot.contains("\"store\" [shape=box, label=\"store\\n1 process, group penstock-store\"];\n"));
   if (std::system("command -v dot > /dev/null 2>&1") != 0) return;  // NOLINT(cert-env33-c)
-  std::ofstream{file.folder / "graph.dot"} << dot;
-  CHECK(test::shell("dot -Tsvg " + (file.folder / "graph.dot").string() + " 2>&1 | grep -c '<svg'").text == "1\n");
+  std::ofstream{file.folder.path / "graph.dot"} << dot;
+  CHECK(test::shell("dot -Tsvg " + (file.folder.path / "graph.dot").string() + " 2>&1 | grep -c '<svg'").text == "1\n");
 }

@@ -1,11 +1,9 @@
 /// Secrets of the configuration do not come out of any command, whatever goes wrong.
 #include "agents/dead_letter.hpp"
 #include "streaming/log.hpp"
+#include "test/folder.hpp"
 #include "test/program.hpp"
 #include "test/server.hpp"
-
-#include <filesystem>
-#include <fstream>
 
 using namespace penstock;
 using namespace penstock::test;
@@ -26,18 +24,16 @@ TEST_CASE("secrets: no command shows them, not in errors, nor at level debug, no
                     .body = R"({"status":{"error_code":10002,"error_message":"the key )" + request.header("x-cg-demo-api-key") +
                             R"( is wrong"}})"};
   })};
-  auto pattern = (std::filesystem::temp_directory_path() / "penstock-secrets-XXXXXX").string();
-  std::filesystem::path const folder = ::mkdtemp(pattern.data());
-  auto const file = (folder / "penstock.toml").string();
-  std::ofstream{file}
-      << "[kafka]\nbrokers = \"127.0.0.1:9\"\nwait_ms_max = 500\n"
-         "properties = [\"security.protocol=sasl_plaintext\", \"sasl.mechanism=PLAIN\", \"sasl.username=u\", "
-         "\"sasl.password=sasl-pa55-word\"]\n"
-         "[database]\nurl = \"postgresql://penstock:url-pa55-word@127.0.0.1:9/penstock\"\n"
-         "password = \"own-pa55-word\"\n[log]\nlevel = \"debug\"\n[publish.coingecko]\napi_key = \"api-k3y-words\"\n"
-         "http_url = \""
-      << echo.http() << "\"\n[spool]\nfolder = \"" << folder.string() << "\"\n";
-  std::filesystem::permissions(file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  Folder const folder;
+  auto const file =
+      folder.file("penstock.toml",
+                  "[kafka]\nbrokers = \"127.0.0.1:9\"\nwait_ms_max = 500\n"
+                  "properties = [\"security.protocol=sasl_plaintext\", \"sasl.mechanism=PLAIN\", \"sasl.username=u\", "
+                  "\"sasl.password=sasl-pa55-word\"]\n"
+                  "[database]\nurl = \"postgresql://penstock:url-pa55-word@127.0.0.1:9/penstock\"\n"
+                  "password = \"own-pa55-word\"\n[log]\nlevel = \"debug\"\n[publish.coingecko]\napi_key = \"api-k3y-words\"\n"
+                  "http_url = \"" +
+                      echo.http() + "\"\n[spool]\nfolder = \"" + folder.path.string() + "\"\n");
   std::string const program = std::string{"timeout -s TERM 4 "} + PENSTOCK_PROGRAM;
   for (std::string const words :
        {"check --sample-seconds 1", "check --sample-seconds 1 --json", "graph", "graph --dot", "list --settings", "topics plan",
@@ -48,7 +44,6 @@ TEST_CASE("secrets: no command shows them, not in errors, nor at level debug, no
   // It was really asked with the key, and refused: the line is there, without it.
   auto const published = shell(program + " publish coingecko --config " + file + " 2>&1 < /dev/null");
   CHECK_MESSAGE(published.text.contains("***"), published.text);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("secrets: a dead letter's detail has none") {

@@ -1,4 +1,5 @@
 /// penstock top on a terminal, in a pipe, from a file and over HTTP.
+#include "test/folder.hpp"
 #include "test/program.hpp"
 #include "test/server.hpp"
 
@@ -34,8 +35,6 @@ std::string status(int written) {
 class StatusFile {
  public:
   StatusFile() {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-top-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
     write(0);
     writer_ = std::jthread{[this](std::stop_token const& stop) {
       for (int i = 1; !stop.stop_requested(); ++i) {
@@ -44,10 +43,6 @@ class StatusFile {
       }
     }};
   }
-  ~StatusFile() {
-    writer_ = {};
-    std::filesystem::remove_all(folder_);
-  }
   std::string path() const { return folder_ / "status.json"; }
 
  private:
@@ -55,8 +50,8 @@ class StatusFile {
     std::ofstream{path() + ".new"} << status(written);
     std::filesystem::rename(path() + ".new", path());
   }
-  std::filesystem::path folder_;
-  std::jthread writer_;
+  Folder folder_;
+  std::jthread writer_;  // After the folder, which it writes into until it has ended.
 };
 
 /// The program on a terminal of its own.

@@ -36,12 +36,12 @@ std::string url_with(std::string const& what, std::string const& instead) {
 
 std::string refusal(std::string const& toml, Fault::Kind expected = Fault::Kind::refused) {
   Folder const folder;
-  return fault_text([&] { postgres::Connection{database_of(folder.config(toml))}; }, expected);
+  return fault_text([&] { postgres::Connection{database_of(config_in(folder, toml))}; }, expected);
 }
 
 std::string tls_version(std::string const& toml) {
   Folder const folder;
-  postgres::Connection connection{database_of(folder.config(toml))};
+  postgres::Connection connection{database_of(config_in(folder, toml))};
   return connection.query("select version from pg_stat_ssl where pid = pg_backend_pid()").front().front().value_or("none");
 }
 
@@ -125,9 +125,9 @@ TEST_CASE("database: a password that is changed while a store runs is an outage 
   if (no_security()) return;
   Login const tester{"tester", "superuser password 'first-secret'"};
   Folder const folder;
-  auto const file = folder.write("password", "first-secret\n");
+  auto const file = folder.file("password", "first-secret\n");
   auto options = postgres::SinkOptions{
-      .database = database_of(folder.config(database_toml({{"password", ""}, {"password_file", in_quotes(file)}}))),
+      .database = database_of(config_in(folder, database_toml({{"password", ""}, {"password_file", in_quotes(file)}}))),
       .shape_of = table_shape_of};
   auto owner = as_owner();
   postgres::apply_migrations(owner, schema_texts());
@@ -141,7 +141,7 @@ TEST_CASE("database: a password that is changed while a store runs is an outage 
     CHECK_THROWS_AS(write(sink, next), Fault);
     auto const told = fault_text([&] { write(sink, next); }, Fault::Kind::transient);
     CHECK_MESSAGE(told.contains("database.password"), told);
-    folder.write("password", "second-secret\n");
+    folder.file("password", "second-secret\n");
     CHECK(write(sink, next).written.at("trades") == 1);
     owner.execute("select pg_terminate_backend(pid, 60000) from pg_stat_activity where usename = 'tester'");
   }
@@ -149,7 +149,7 @@ TEST_CASE("database: a password that is changed while a store runs is an outage 
 
 TEST_CASE("database: settings that do not fit together, or that others may read, are refused before anything is asked") {
   Folder const folder;
-  auto const key = folder.write("key.pem", "x");
+  auto const key = folder.file("key.pem", "x");
   std::filesystem::permissions(key, std::filesystem::perms{0644});
   struct Case {
     std::string toml, says;
@@ -162,7 +162,7 @@ TEST_CASE("database: settings that do not fit together, or that others may read,
            Case{"tls_certificate_file = \"" + key + "\"\ntls_key_file = \"" + key + '"', "run `chmod 6"},
        }) {
     CAPTURE(toml);
-    auto const config = folder.config("[database]\n" + toml + '\n');
+    auto const config = config_in(folder, "[database]\n" + toml + '\n');
     CHECK_THROWS_WITH_AS(postgres::check_url(database_of(config)), doctest::Contains(says.c_str()), UsageError);
   }
 }

@@ -14,7 +14,7 @@ std::string brokers(std::string const& name) { return variable(("PENSTOCK_TEST_"
 
 Connection connection_with(std::string const& toml) {
   Folder const folder;
-  return connection_of(folder.config(toml));
+  return connection_of(config_in(folder, toml));
 }
 
 /// Admin, producer, consumer, reader to the end, exchange.
@@ -39,7 +39,7 @@ void do_everything(Connection const& connection) {
 /// What is told to one who is not let in; the wait that is allowed is longer than the test's.
 std::string refusal(std::string const& toml) {
   Folder const folder;
-  return fault_text([&] { check_reachable(connection_of(folder.config(toml)), 1h); }, Fault::Kind::refused);
+  return fault_text([&] { check_reachable(connection_of(config_in(folder, toml)), 1h); }, Fault::Kind::refused);
 }
 
 /// Changes a user's password on the broker.
@@ -109,7 +109,7 @@ TEST_CASE("kafka: a broker that hangs up is waited for as one that is away, and 
   plain.insert({{"tls", "false"}, {"tls_ca_file", ""}});
   Folder const folder;
   auto const told = [&](std::string const& toml) {
-    return fault_text([&] { check_reachable(connection_of(folder.config(toml)), 3s); }, Fault::Kind::fatal);
+    return fault_text([&] { check_reachable(connection_of(config_in(folder, toml)), 3s); }, Fault::Kind::fatal);
   };
   auto const tls_needed = told(kafka_toml(brokers("SECURE"), plain));
   CHECK_MESSAGE(tls_needed.contains("kafka.tls = true"), tls_needed);
@@ -151,9 +151,9 @@ TEST_CASE("kafka: a password that is changed while it runs is an outage until th
   apply_topics(owner, plan_topics(owner, {{.name = topic, .partitions = 1}}));
   set_password("penstock", "first-secret");
   Folder const folder;
-  auto const file = folder.write("password", "first-secret\n");
+  auto const file = folder.file("password", "first-secret\n");
   auto const connection = connection_of(
-      folder.config(kafka_toml(brokers("SCRAM"), {{"sasl_password", ""}, {"sasl_password_file", in_quotes(file)}})));
+      config_in(folder, kafka_toml(brokers("SCRAM"), {{"sasl_password", ""}, {"sasl_password_file", in_quotes(file)}})));
   auto const producer = make_producer(connection, {});
   REQUIRE(producer->produce(topic, record("a", "1")));
   producer->flush(60s);
@@ -171,7 +171,7 @@ TEST_CASE("kafka: a password that is changed while it runs is an outage until th
                 }
               },
               120s));
-  folder.write("password", "second-secret\n");
+  folder.file("password", "second-secret\n");
   producer->flush(120s);
   CHECK(producer->queued_records() == 0);
   CHECK(penstock::log::redacted("second-secret") == "***");
@@ -180,7 +180,7 @@ TEST_CASE("kafka: a password that is changed while it runs is an outage until th
 
 TEST_CASE("kafka: settings that do not fit together are refused before anything is asked") {
   Folder const folder;
-  auto const key = folder.write("key.pem", "x"), open_key = folder.write("open.pem", "x");
+  auto const key = folder.file("key.pem", "x"), open_key = folder.file("open.pem", "x");
   std::filesystem::permissions(open_key, std::filesystem::perms{0644});
   struct Case {
     std::string toml, says;
@@ -197,9 +197,9 @@ TEST_CASE("kafka: settings that do not fit together are refused before anything 
            Case{"tls = true\ntls_certificate_file = \"" + key + "\"\ntls_key_file = \"" + open_key + '"', "run `chmod 6"},
        }) {
     CAPTURE(toml);
-    auto const config = folder.config("[kafka]\n" + toml + '\n');
+    auto const config = config_in(folder, "[kafka]\n" + toml + '\n');
     CHECK_THROWS_WITH_AS(connection_of(config), doctest::Contains(says.c_str()), UsageError);
   }
-  auto const connection = connection_of(folder.config("[kafka]\ntls = true\ntls_ca_file = \"" + key + "\"\n"));
+  auto const connection = connection_of(config_in(folder, "[kafka]\ntls = true\ntls_ca_file = \"" + key + "\"\n"));
   CHECK_THROWS_WITH_AS(make_producer(connection, {}), doctest::Contains("kafka.tls_ca_file"), UsageError);
 }

@@ -10,12 +10,12 @@ TEST_CASE("program: agents and commands that are not let in end, and their last 
   auto const secure = variable("PENSTOCK_TEST_SECURE_BROKERS");
   auto const owner_database = "[database]\nurl = " + in_quotes(variable("DATABASE_URL")) + '\n';
   auto const kafka =
-      folder.write("kafka.toml", kafka_toml(secure, {{"sasl_password", in_quotes("wrong-secret")}}) + owner_database);
-  auto const database = folder.write(
+      folder.file("kafka.toml", kafka_toml(secure, {{"sasl_password", in_quotes("wrong-secret")}}) + owner_database);
+  auto const database = folder.file(
       "database.toml",
       kafka_toml(secure) + database_toml({{"url", in_quotes("postgresql://nobody@" + variable("DATABASE_URL").substr(22))},
                                           {"password", in_quotes("wrong-secret")}}));
-  auto const spool = "--spool-folder=" + folder.write("x", "") + ".spool";
+  auto const spool = "--spool-folder=" + folder.file("x", "") + ".spool";
   struct Case {
     Words words;
     std::string says;

@@ -3,9 +3,7 @@
 
 #include "agents/connections.hpp"
 #include "test/dead/support.hpp"
-
-#include <filesystem>
-#include <fstream>
+#include "test/folder.hpp"
 
 namespace penstock::test {
 
@@ -23,26 +21,8 @@ inline bool no_security() {
 
 inline std::string certificate(std::string const& name) { return variable("PENSTOCK_TEST_SECURITY") + "/certificates/" + name; }
 
-/// A folder with a penstock.toml and what it names, all of it ours alone.
-class Folder {
- public:
-  Folder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "penstock-way-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(Folder const&) = delete;
-  Folder& operator=(Folder const&) = delete;
-  std::string write(std::string const& name, std::string const& text) const {
-    std::ofstream{path_ / name} << text;
-    std::filesystem::permissions(path_ / name, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-    return (path_ / name).string();
-  }
-  Config config(std::string const& toml) const { return load_config(write("penstock.toml", toml)); }
-
- private:
-  std::filesystem::path path_;
-};
+/// The configuration that these words make, read from a file in the folder.
+inline Config config_in(Folder const& folder, std::string const& toml) { return load_config(folder.file("penstock.toml", toml)); }
 
 inline std::string lines(std::map<std::string, std::string> const& values) {
   std::string toml;
