@@ -12,7 +12,7 @@ RUN for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do \
 FROM base AS jars
 RUN --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \
     apt-get update && apt-get install -y ca-certificates maven openjdk-21-jre-headless openssl
-COPY scripts/lib/kafka.sh /penstock/scripts/lib/
+COPY scripts/lib/kafka.sh scripts/lib/ports.sh /penstock/scripts/lib/
 COPY test/kafka/broker/pom.xml /penstock/test/kafka/broker/
 ARG MAVEN=https://repo1.maven.org/maven2
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt --mount=type=cache,target=/root/.m2/repository \

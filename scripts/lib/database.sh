@@ -6,6 +6,9 @@
 # It listens on loopback and on a socket in DIR only, and lets role penstock in without a password. A second start of
 # a running one just sets DATABASE_URL again. A stop by kill -9 is survived. Errors: a line on stderr, return 1.
 
+# shellcheck source=scripts/lib/ports.sh
+. "$(dirname "${BASH_SOURCE[0]}")/ports.sh"
+
 _database_say() { printf 'database: %s\n' "$*" >&2; }
 
 # PostgreSQL refuses to run as root; then it runs as the system's user postgres.
@@ -86,10 +89,6 @@ log_checkpoints = off
 CONF
 }
 
-_database_port_is_free() {
-  ! (exec 3<> "/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-
 database_start() {
   local dir port pid tries ran
   dir=$(_database_absolute "$1") || return 1
@@ -98,9 +97,7 @@ database_start() {
   if ! pid=$(_database_pid "$dir"); then
     rm -f "$dir/server/data/postmaster.pid" "$dir"/server/.s.PGSQL.*
     for tries in $(seq 1 20); do
-      # Below the range from which the system takes ports for outgoing connections.
-      if [ -z "$port" ] || ! _database_port_is_free "$port"; then port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000)); fi
-      _database_port_is_free "$port" || continue
+      [ -n "$port" ] || port=$(free_ports 1)
       _database_configure "$dir" "$port"
       # No descriptor of the caller's (a lock, a pipe) may live on in the server.
       ran=0

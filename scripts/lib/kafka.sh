@@ -11,6 +11,9 @@ kafka_version=4.2.1
 kafka_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/penstock/kafka-$kafka_version
 kafka_pom=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/test/kafka/broker/pom.xml
 
+# shellcheck source=scripts/lib/ports.sh
+. "$(dirname "${BASH_SOURCE[0]}")/ports.sh"
+
 kafka_say() { printf 'kafka: %s\n' "$*" >&2; }
 
 # Java reads its own store of certificates; one that this machine trusts on top of it must count, too.
@@ -39,21 +42,6 @@ kafka_fetch() {
     fi
     touch "$kafka_cache/complete"
   ) 9> "$kafka_cache/lock"
-}
-
-# So many ports that nothing listens on now, below the range from which the system gives ports to whoever asks for any: a broker
-# takes its own some seconds later, and again when it was killed.
-kafka_free_ports() {
-  python3 -c '
-import random, socket, sys
-held = []
-for port in random.sample(range(20000, 32000), 1000):
-    s = socket.socket()
-    try: s.bind(("127.0.0.1", port))
-    except OSError: continue
-    held.append(s)
-    if len(held) == int(sys.argv[1]): break
-print(*[s.getsockname()[1] for s in held])' "$1"
 }
 
 kafka_properties() {
@@ -97,7 +85,7 @@ kafka_start() {
   kafka_fetch || return 1
   if [ ! -e "$dir/formatted" ]; then
     rm -rf "${dir:?}/data"
-    read -r port controller proxied <<< "$(kafka_free_ports 3)"
+    read -r port controller proxied <<< "$(free_ports 3)"
     kafka_properties "$dir" "$port" "$controller" "$proxied" > "$dir/server.properties"
     # An id of its own for each cluster: 16 random bytes, URL-safe base64.
     id=$(python3 -c 'import base64, os; print(base64.urlsafe_b64encode(b"p" + os.urandom(15)).decode().rstrip("="))')

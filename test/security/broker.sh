@@ -35,7 +35,7 @@ secure_broker_start() {
   local dir=$1 certificates=$2 ports id user mechanism users=()
   kafka_fetch || return 1
   mkdir -p "$dir"
-  read -r -a ports <<< "$(kafka_free_ports 6)"
+  read -r -a ports <<< "$(free_ports 6)"
   {
     kafka_properties "$dir" "${ports[0]}" "${ports[5]}" 0
     secure_broker_properties "$certificates" "${ports[@]}"
