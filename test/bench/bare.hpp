@@ -9,11 +9,14 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <initializer_list>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace bare {
 
@@ -40,6 +43,22 @@ inline rd_kafka_t* producer(std::string const& brokers) {
                                     {"message.max.bytes", "20000000"},  // A catalogue of thousands of symbols is one message.
                                     {"queue.buffering.max.messages", "1000000"},
                                     {"queue.buffering.max.kbytes", "1048576"}});
+}
+
+/// One that reads a topic from its start, in a group of its own.
+inline rd_kafka_t* reader(std::string const& brokers, std::string const& topic) {
+  auto* consumer =
+      client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
+                                 {"group.id", "bare-" + std::to_string(getpid()) + '-' + std::to_string(std::time(nullptr))},
+                                 {"auto.offset.reset", "earliest"},
+                                 {"enable.auto.commit", "false"},
+                                 {"fetch.queue.backoff.ms", "2"}});
+  rd_kafka_poll_set_consumer(consumer);
+  auto* topics = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(topics, topic.c_str(), RD_KAFKA_PARTITION_UA);
+  if (rd_kafka_subscribe(consumer, topics) != RD_KAFKA_RESP_ERR_NO_ERROR) die("subscribe failed");
+  rd_kafka_topic_partition_list_destroy(topics);
+  return consumer;
 }
 
 /// With 4 partitions; one that is there stays.
@@ -84,5 +103,24 @@ inline double cpu_seconds() {
 }
 
 inline double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// Asks every so many milliseconds until the answer is `count`. How much came in a second between the first progress seen, at
+/// `from` or later, and the last: start-up is not counted.
+template <class Ask>
+double rate_until(long count, long from, int every, Ask ask) {
+  long first = 0, last = 0;
+  double began = 0, ended = seconds();
+  for (auto const give_up = seconds() + 300; last < count;) {
+    if (seconds() > give_up) die("not done after 300 s: " + std::to_string(last) + " of " + std::to_string(count));
+    if (long const now = ask(); now > last) {
+      ended = seconds();
+      if (began == 0 && now >= from) began = ended, first = now;
+      last = now;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{every});
+  }
+  if (began == 0 || last == first) die("all of it came in one step: use more records");
+  return static_cast<double>(last - first) / (ended - began);
+}
 
 }  // namespace bare

@@ -90,12 +90,17 @@ def watch(process):
     return process
 
 
-def end_on_signals():
-    """As Ctrl-C does, which a section does not take for its own giving up; also where a shell started this in the background."""
+def run(main):
+    """Signals end it as Ctrl-C does, which a section does not take for its own giving up; also where a shell started this in the background."""
     def interrupt(*_):
         raise KeyboardInterrupt
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    try:
+        main()
+    except KeyboardInterrupt:
+        end_all()
+        sys.exit(130)
 
 
 class Agent:

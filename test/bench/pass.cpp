@@ -3,7 +3,6 @@
 // records a second.
 #include "test/bench/bare.hpp"
 
-#include <ctime>
 #include <vector>
 
 int main(int argc, char** argv) {
@@ -12,15 +11,7 @@ int main(int argc, char** argv) {
   long const count = std::atol(argv[4]);
   auto* producer = bare::producer(brokers);
   bare::create_topic(producer, to.c_str());
-  auto* consumer = bare::client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
-                                                    {"group.id", "bare-pass-" + std::to_string(std::time(nullptr))},
-                                                    {"auto.offset.reset", "earliest"},
-                                                    {"enable.auto.commit", "false"},
-                                                    {"fetch.queue.backoff.ms", "2"}});
-  rd_kafka_poll_set_consumer(consumer);
-  auto* topics = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_list_add(topics, argv[2], RD_KAFKA_PARTITION_UA);
-  if (rd_kafka_subscribe(consumer, topics) != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die("subscribe failed");
+  auto* consumer = bare::reader(brokers, argv[2]);
   auto* queue = rd_kafka_queue_get_consumer(consumer);
   std::vector<rd_kafka_message_t*> batch(10'000);
   long done = 0;
@@ -48,7 +39,6 @@ int main(int argc, char** argv) {
   auto const took = bare::seconds() - began;
   std::printf("%ld %.3f %.0f\n", done, took, static_cast<double>(done) / took);
   rd_kafka_queue_destroy(queue);
-  rd_kafka_topic_partition_list_destroy(topics);
   rd_kafka_consumer_close(consumer);
   rd_kafka_destroy(consumer);
   rd_kafka_destroy(producer);

@@ -3,16 +3,11 @@
 // acknowledged. Prints records a second, and the CPU seconds from the first to the last.
 #include "test/bench/bare.hpp"
 
-#include <ctime>
 #include <vector>
 
 namespace {
 
 std::vector<rd_kafka_message_t*> read(rd_kafka_t* consumer, char const* topic, std::size_t count) {
-  auto* topics = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
-  if (rd_kafka_subscribe(consumer, topics) != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die("subscribe failed");
-  rd_kafka_topic_partition_list_destroy(topics);
   std::vector<rd_kafka_message_t*> messages;
   for (auto const give_up = bare::seconds() + 120; messages.size() < count;) {
     if (bare::seconds() > give_up) bare::die(std::string{topic} + " has fewer records");
@@ -30,12 +25,7 @@ int main(int argc, char** argv) {
   if (argc != 5) bare::die("usage: produce BROKERS FROM TO COUNT");
   auto* producer = bare::producer(argv[1]);
   bare::create_topic(producer, argv[3]);
-  auto* consumer = bare::client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", argv[1]},
-                                                    {"group.id", "bare-produce-" + std::to_string(std::time(nullptr))},
-                                                    {"auto.offset.reset", "earliest"},
-                                                    {"enable.auto.commit", "false"},
-                                                    {"fetch.queue.backoff.ms", "2"}});
-  rd_kafka_poll_set_consumer(consumer);
+  auto* consumer = bare::reader(argv[1], argv[2]);
   auto const messages = read(consumer, argv[2], static_cast<std::size_t>(std::atol(argv[4])));
   auto const began = bare::seconds();
   auto const cpu_began = bare::cpu_seconds();

@@ -227,9 +227,4 @@ def main():
     (show_perf if options.tool == "perf" else show_callgrind)(options, profiler)
 
 
-measure.end_on_signals()
-try:
-    main()
-except KeyboardInterrupt:
-    measure.end_all()
-    sys.exit(130)
+measure.run(main)

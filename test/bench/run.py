@@ -146,9 +146,4 @@ def run(options):
     return result
 
 
-measure.end_on_signals()
-try:
-    main()
-except KeyboardInterrupt:
-    measure.end_all()
-    sys.exit(130)
+measure.run(main)

@@ -5,7 +5,6 @@
 #include <libpq-fe.h>
 
 #include <array>
-#include <thread>
 
 int main(int argc, char** argv) {
   if (argc < 5) bare::die("usage: stored URL GROUP TOPIC COUNT [FROM]");
@@ -21,18 +20,6 @@ int main(int argc, char** argv) {
     PQclear(result);
     return sum;
   };
-  long first = 0, last = 0;
-  double began = 0, ended = bare::seconds();
-  for (auto const give_up = bare::seconds() + 300; last < count;) {
-    if (bare::seconds() > give_up) bare::die("not done after 300 s: " + std::to_string(last) + " of " + std::to_string(count));
-    if (auto const now = stored(); now > last) {
-      ended = bare::seconds();
-      if (began == 0 && now >= from) began = ended, first = now;
-      last = now;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  }
-  if (began == 0 || last == first) bare::die("all of it came in one step: use more records");
-  std::printf("%.0f\n", static_cast<double>(last - first) / (ended - began));
+  std::printf("%.0f\n", bare::rate_until(count, from, 10, stored));
   PQfinish(connection);
 }
