@@ -74,8 +74,8 @@ std::span<std::string_view const> identity_columns_of(std::string_view kind);
 std::span<std::string_view const> content_columns_of(std::string_view kind);
 Conflict conflict_of(std::string_view kind);
 
-/// Appends one line of PostgreSQL's COPY text format, newline included. Absent is \N; text comes out as UTF-8 as it
-/// does in JSON, with U+FFFD for NUL, too.
+/// Appends one row of PostgreSQL's binary COPY format (numeric, timestamptz, bigint, boolean, text). Absent is null; text comes
+/// out as UTF-8 as it does in JSON, with U+FFFD for NUL, too.
 void append_copy_row(std::string& out, MarketRecord const& record);
 
 }  // namespace penstock

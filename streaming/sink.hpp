@@ -13,11 +13,11 @@
 
 namespace penstock {
 
-/// Rows of one table, already encoded as COPY text. Row i stands for deliveries[i] of the batch that made it.
+/// Rows of one table, already encoded. Row i stands for deliveries[i] of the batch that made it.
 struct TableRows {
   std::string table;
   Topic topic;                          ///< that the rows came from
-  std::string rows;                     ///< COPY text, lines
+  std::string rows;                     ///< of PostgreSQL's binary COPY format, without its header and trailer
   std::vector<std::size_t> ends;        ///< end of each row in `rows`
   std::vector<std::size_t> deliveries;  ///< index of the delivery that each row came from
   std::vector<Partition> partitions;    ///< of `topic`, for each row: the ledger counts per partition

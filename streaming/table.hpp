@@ -9,6 +9,7 @@ namespace penstock {
 struct TableShape {
   std::string name;
   std::vector<std::string> columns;  ///< in the order of COPY rows
+  std::vector<std::string> types;    ///< of them, as format_type() spells them: what the rows hold is their binary form
   std::vector<std::string> identity;
   bool later_wins = false;                  ///< by received_at; of the same one the row that came later
   bool identity_is_content = false;         ///< all columns but received_at

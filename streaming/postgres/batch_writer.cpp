@@ -1,6 +1,7 @@
 #include "streaming/postgres/batch_writer.hpp"
 
 #include <algorithm>
+#include <format>
 
 namespace penstock::postgres {
 namespace {
@@ -29,9 +30,14 @@ std::int64_t count_of(std::map<TopicPartition, std::int64_t> const& counts, Topi
   return found == counts.end() ? 0 : found->second;
 }
 
-std::string_view row_text(TableRows const& table, std::size_t row) {
+std::string_view row_bytes(TableRows const& table, std::size_t row) {
   auto const begin = row == 0 ? 0 : table.ends[row - 1];
   return std::string_view{table.rows}.substr(begin, table.ends[row] - begin);
+}
+
+template <class Number>
+void append_big_endian(std::string& out, Number value) {
+  for (int shift = 8 * (static_cast<int>(sizeof value) - 1); shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
 }
 
 // Rows that follow each other go out in one piece.
@@ -44,13 +50,15 @@ void put_rows(TableRows const& table, RowList rows, Connection::Put const& put) 
   }
 }
 
-// The same with the row's own number as last column.
-void put_numbered(TableRows const& table, RowList rows, Connection::Put const& put) {
+// The same with the row's own number as last column. A row begins with the number of its columns.
+void put_numbered(TableRows const& table, TableShape const& shape, RowList rows, Connection::Put const& put) {
   constexpr std::size_t block_bytes = 128 << 10;
   std::string block;
   for (auto const row : rows) {
-    auto const text = row_text(table, row);
-    block.append(text.substr(0, text.size() - 1)).append(1, '\t').append(std::to_string(row)).append(1, '\n');
+    append_big_endian(block, static_cast<std::int16_t>(shape.columns.size() + 1));
+    block.append(row_bytes(table, row).substr(sizeof(std::int16_t)));
+    append_big_endian(block, static_cast<std::int32_t>(sizeof(std::int64_t)));
+    append_big_endian(block, static_cast<std::int64_t>(row));
     if (block.size() < block_bytes) continue;
     put(block);
     block.clear();
@@ -93,8 +101,30 @@ TableShape const& BatchWriter::shape(std::string const& table) {
   return found != shapes_.end() ? found->second : shapes_.emplace(table, shape_of_(table)).first->second;
 }
 
+// Binary rows are not converted: what a column of another type would make of them could be wrong without an error.
+void BatchWriter::check_types(Connection& connection, std::string const& table) {
+  auto const& form = shape(table);
+  for (auto const& row : connection.query("select attname, format_type(atttypid, null) from pg_attribute"
+                                          " where attrelid = to_regclass($1) and attnum > 0 and not attisdropped",
+                                          {identifier(form.name)})) {
+    auto const column = std::ranges::find(form.columns, row[0].value());
+    if (column == form.columns.end()) continue;
+    auto const& type = form.types[static_cast<std::size_t>(column - form.columns.begin())];
+    if (row[1].value() == type) continue;
+    throw Fault{
+        Fault::Kind::fatal,
+        std::format("column {0} of table {1} is {2}, and what is written is {3}: give it its type back (alter table {1} alter "
+                    "column {0} type {3})",
+                    *column, form.name, row[1].value(), type)};
+  }
+}
+
 void BatchWriter::prepare(Connection& connection, WriteBatch const& batch, bool fresh) {
-  if (fresh) staged_.clear();
+  if (fresh) {
+    staged_.clear();
+    for (auto const& table : batch.tables)
+      if (!table.ends.empty()) check_types(connection, table.table);
+  }
   for (auto const& table : batch.tables) {
     if (table.ends.empty() || std::ranges::contains(staged_, table.table)) continue;
     if (!shape(table.table).later_wins && !has_backfill(table)) continue;
@@ -110,6 +140,7 @@ WriteResult BatchWriter::write(Connection& connection, WriteBatch const& batch) 
   for (auto const& table : batch.tables) {
     if (table.ends.empty()) continue;
     auto const outcomes = write_table(connection, table, result);
+    check_types(connection, table.table);  // Now that the rows hold their lock on it.
     auto& written = result.written[table.table];
     auto& duplicate = result.duplicate[table.table];
     Counts* counted = nullptr;
@@ -183,7 +214,7 @@ std::vector<BatchWriter::Outcome> BatchWriter::write_table(Connection& connectio
       connection, staged, distance_,
       [&](std::span<Part const> parts) {
         connection.copy(statements_of(parts, copy_staging(form)),
-                        [&](std::size_t which, auto const& put) { put_numbered(table, parts[which].rows, put); });
+                        [&](std::size_t which, auto const& put) { put_numbered(table, form, parts[which].rows, put); });
       },
       refuse);
   if (!form.later_wins) {

@@ -23,7 +23,8 @@ class BatchWriter {
   BatchWriter(std::string group, std::string instance, ShapeOf shape_of)
       : group_{std::move(group)}, instance_{std::move(instance)}, shape_of_{std::move(shape_of)} {}
 
-  /// Before the transaction: makes the staging tables that the batch needs. `fresh`: the connection is a new one.
+  /// Before the transaction: makes the staging tables that the batch needs. `fresh`: the connection is a new one. Throws a fatal
+  /// Fault, as write() does, where a column has another type than the rows.
   void prepare(Connection& connection, WriteBatch const& batch, bool fresh);
   /// Throws Fenced where another offset than `from` is found.
   WriteResult write(Connection& connection, WriteBatch const& batch);
@@ -35,6 +36,7 @@ class BatchWriter {
   enum class Outcome : std::uint8_t { written, duplicate, refused };
 
   TableShape const& shape(std::string const& table);
+  void check_types(Connection& connection, std::string const& table);
   void claim(Connection& connection, WriteBatch const& batch) const;
   std::vector<Outcome> write_table(Connection& connection, TableRows const& table, WriteResult& result);
   void write_ledger(Connection& connection, WriteBatch const& batch, std::map<TopicPartition, Counts> const& counts) const;

@@ -30,6 +30,13 @@ using Cancel = std::unique_ptr<PGcancelConn, Destroy<PQcancelFinish>>;
 using Options = std::unique_ptr<PQconninfoOption, Destroy<PQconninfoFree>>;
 
 constexpr std::size_t copy_block_bytes = 256 << 10;
+// Of binary COPY: a signature, flags, the length of an extension; at the end a row of -1 columns.
+constexpr std::string_view copy_header{
+    "PGCOPY\n\377\r\n\0"
+    "\0\0\0\0"
+    "\0\0\0\0",
+    19},
+    copy_trailer{"\377\377"};
 constexpr milliseconds stop_check{50};
 
 // "a\nb\n" -> "a; b": a message is one line.
@@ -237,7 +244,7 @@ std::string field_of(PGresult const* result, int code) {
   return text == nullptr ? "" : text;
 }
 
-// COPY trades, line 123, column price: "x"
+// COPY trades, line 123, column price
 DataFault::Details::Line line_of(std::string_view context, std::string_view sqlstate) {
   constexpr std::string_view mark = ", line ";
   auto const copy = context.starts_with("COPY ") ? 0 : context.find("\nCOPY ");
@@ -252,13 +259,13 @@ DataFault::Details::Line line_of(std::string_view context, std::string_view sqls
   return {.number = line, .certain = whole_row || rest.starts_with(", column ")};
 }
 
-// COPY trades, line 123, column price: "x" -> price
+// COPY trades, line 123, column price -> price
 std::string column_of(std::string_view context) {
   constexpr std::string_view mark = ", column ";
   auto const found = context.find(mark);
   if (!context.starts_with("COPY ") || found == std::string_view::npos) return {};
   auto const rest = context.substr(found + mark.size());
-  return std::string{rest.substr(0, rest.find(':'))};
+  return std::string{rest.substr(0, rest.find_first_of(":\n"))};
 }
 
 [[noreturn]] void throw_result(PGconn* handle, PGresult const* result, std::size_t copy = 0) {
@@ -392,7 +399,8 @@ std::string array_of(std::vector<Value> const& values) {
 
 struct Connection::Parts {
   // libpqxx owns the handle and runs all statements but one: its stream_to escapes and copies every field again, which the
-  // store's rows do not need, since they are COPY text already. So the handle is made here, kept, and used for COPY.
+  // store's rows do not need, since they are in COPY's binary format already. So the handle is made here, kept, and used for
+  // COPY.
   PGconn* handle = nullptr;
   std::optional<pqxx::connection> connection;
   Cancel cancel;    // Made ahead: it may be started from another thread.
@@ -400,11 +408,6 @@ struct Connection::Parts {
 
   ~Parts() {
     if (socket >= 0) ::close(socket);
-  }
-  Result expect(std::string const& statement, ExecStatusType wanted) const {
-    Result result{PQexec(handle, statement.c_str())};
-    if (PQresultStatus(result.get()) != wanted) throw_result(handle, result.get());
-    return result;
   }
   // Of the COPY `which`; all that follows must be read.
   [[noreturn]] void throw_answer(Result answer, std::size_t which) const {
@@ -451,7 +454,10 @@ std::int64_t Connection::execute(std::string const& statement, Row const& parame
   });
 }
 
-void Connection::begin() { parts_->expect("begin", PGRES_COMMAND_OK); }
+void Connection::begin() {
+  Result const result{PQexec(parts_->handle, "begin")};
+  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) throw_result(parts_->handle, result.get());
+}
 
 void Connection::commit() {
   Result const result{PQexec(parts_->handle, "commit")};
@@ -478,16 +484,19 @@ void Connection::copy(std::span<std::string const> statements, std::function<voi
   for (std::size_t which = 0; which < statements.size(); ++which) {
     // Statements before the COPY have answers of their own.
     while (PQresultStatus(answer.get()) == PGRES_COMMAND_OK) answer.reset(PQgetResult(handle));
-    if (PQresultStatus(answer.get()) != PGRES_COPY_IN)
-      parts_->throw_answer(std::move(answer), which - std::min<std::size_t>(which, 1));
-    feed(which, [handle](std::string_view text) {
-      while (!text.empty()) {
-        auto const block = text.substr(0, copy_block_bytes);
+    // What is refused here is the COPY before, or what stands before the first.
+    if (PQresultStatus(answer.get()) != PGRES_COPY_IN) parts_->throw_answer(std::move(answer), which == 0 ? 0 : which - 1);
+    auto const put = [handle](std::string_view rows) {
+      while (!rows.empty()) {
+        auto const block = rows.substr(0, copy_block_bytes);
         // A refusal is told by the result; what is still sent until then is thrown away by the server.
         if (PQputCopyData(handle, block.data(), static_cast<int>(block.size())) < 0) return;
-        text.remove_prefix(block.size());
+        rows.remove_prefix(block.size());
       }
-    });
+    };
+    put(copy_header);
+    feed(which, put);
+    put(copy_trailer);
     PQputCopyEnd(handle, nullptr);
     answer.reset(PQgetResult(handle));
   }

@@ -100,9 +100,9 @@ class Connection {
   void commit();  ///< throws InDoubt where the answer was lost
   void rollback() noexcept;
 
-  /// Rows of COPY text. `statements` go out in one message, so that no answer is waited for in between; each ends with a COPY.
-  /// `feed` is called for each of them in turn, with a function that takes text of any size. After one that is refused, the
-  /// others are not begun.
+  /// Rows of binary COPY. `statements` go out in one message, so that no answer is waited for in between; each ends with a COPY
+  /// (format binary). `feed` is called for each of them in turn, with a function that takes rows in pieces of any size. After one
+  /// that is refused, the others are not begun.
   using Put = std::function<void(std::string_view)>;
   void copy(std::span<std::string const> statements, std::function<void(std::size_t which, Put const&)> const& feed);
 

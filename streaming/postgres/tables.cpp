@@ -55,11 +55,12 @@ std::string create_staging(TableShape const& shape) {
 }
 
 std::string copy_rows(TableShape const& shape) {
-  return "copy " + identifier(shape.name) + " (" + column_list(shape.columns) + ") from stdin";
+  return "copy " + identifier(shape.name) + " (" + column_list(shape.columns) + ") from stdin (format binary)";
 }
 
 std::string copy_staging(TableShape const& shape) {
-  return "copy " + staging_name(shape) + " (" + column_list(shape.columns) + ", " + std::string{row_column} + ") from stdin";
+  return "copy " + staging_name(shape) + " (" + column_list(shape.columns) + ", " + std::string{row_column} +
+         ") from stdin (format binary)";
 }
 
 std::string merge_later_wins(TableShape const& shape) {

@@ -13,7 +13,7 @@ namespace penstock::postgres {
 inline constexpr std::string_view row_column = "penstock_row";
 std::string staging_name(TableShape const& shape);
 std::string create_staging(TableShape const& shape);
-/// COPY of rows, into the table or (with penstock_row as last column) into its staging table.
+/// Binary COPY of rows, into the table or (with penstock_row as last column) into its staging table.
 std::string copy_rows(TableShape const& shape);
 std::string copy_staging(TableShape const& shape);
 /// Staged rows $1 <= penstock_row < $2 into the table, the later ones winning.

@@ -2,22 +2,12 @@
 // topic, to stdout: what psql writes in place of the store.
 #include "schemas/kinds.hpp"
 #include "test/bench/bare.hpp"
-
-#include <ctime>
+#include "test/copy_text.hpp"
 
 int main(int argc, char** argv) {
   if (argc != 4) bare::die("usage: rows BROKERS KIND COUNT");
   std::string const kind = argv[2], topic = "md." + kind;
-  auto* consumer = bare::client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", argv[1]},
-                                                    {"group.id", "bare-rows-" + std::to_string(std::time(nullptr))},
-                                                    {"auto.offset.reset", "earliest"},
-                                                    {"enable.auto.commit", "false"},
-                                                    {"fetch.queue.backoff.ms", "2"}});
-  rd_kafka_poll_set_consumer(consumer);
-  auto* topics = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_list_add(topics, topic.c_str(), RD_KAFKA_PARTITION_UA);
-  if (rd_kafka_subscribe(consumer, topics) != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die("subscribe failed");
-  rd_kafka_topic_partition_list_destroy(topics);
+  auto* consumer = bare::reader(argv[1], topic);
   std::string out;
   auto const give_up = bare::seconds() + 120;
   for (long left = std::atol(argv[3]); left > 0;) {
@@ -27,7 +17,7 @@ int main(int argc, char** argv) {
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die(rd_kafka_message_errstr(message));
     auto const record = penstock::parse_record(kind, {static_cast<char const*>(message->payload), message->len});
     if (!record) bare::die(record.error().detail);
-    penstock::append_copy_row(out, *record);
+    out += penstock::test::copy_line(*record);
     rd_kafka_message_destroy(message);
     if (--left == 0 || out.size() > (1U << 20U)) {
       if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size()) bare::die("the rows could not be written");

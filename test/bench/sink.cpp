@@ -2,7 +2,9 @@
 // that fence, ledger, isolation of bad rows), and by its own COPY alone, one transaction a batch. With BAD_EVERY > 0 the sink
 // gets one bad row in so many, and the other side of the ratio is the sink without them. Prints "OURS LIMIT".
 #include "streaming/postgres/sink.hpp"
+#include "schemas/kinds.hpp"
 #include "schemas/table_shapes.hpp"
+#include "test/copy_fields.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -22,14 +24,22 @@ constexpr std::string_view topic = "md.trades";
 WriteBatch make_batch(std::int64_t first, std::int64_t rows, std::int64_t bad_every) {
   WriteBatch batch;
   auto& table = batch.tables.emplace_back(TableRows{.table = "trades", .topic = Topic{topic}});
+  Trade trade;
+  trade.source = "binance", trade.symbol = "BTC/USDT";
   for (auto i = first; i < first + rows; ++i) {
-    auto const bad = bad_every > 0 && i % bad_every == bad_every / 2;
-    auto const seconds = i / 1000;
-    auto const time = std::format("2026-01-{:02}T{:02}:{:02}:{:02}.{:03}000Z", 1 + seconds / 86400, seconds / 3600 % 24,
-                                  seconds / 60 % 60, seconds % 60, i % 1000);
-    table.rows +=
-        std::format("binance\tBTC/USDT\t{}\t{}\t{}\t{}\t{}\t0.{:05}000\n", time, time, 3'742'119'215 + i,
-                    i % 2 == 0 ? "buy" : "sell", bad ? "none" : std::format("61{}.{:02}000000", i % 997, i % 100), i % 99'991);
+    trade.time = trade.received_at = Time{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}} + std::chrono::milliseconds{i};
+    trade.id = std::to_string(3'742'119'215 + i);
+    trade.side = i % 2 == 0 ? Side::buy : Side::sell;
+    trade.price = *Decimal::parse(std::format("61{}.{:02}000000", i % 997, i % 100));
+    trade.amount = *Decimal::parse(std::format("0.{:05}000", i % 99'991));
+    std::string row;
+    append_copy_row(row, trade);
+    if (bad_every > 0 && i % bad_every == bad_every / 2) {
+      auto fields = test::fields_of(row);
+      fields[6] = test::bad_numeric;
+      row = test::row_of(fields);
+    }
+    table.rows += row;
     table.ends.push_back(table.rows.size());
     table.deliveries.push_back(static_cast<std::size_t>(i - first));
   }
@@ -65,7 +75,7 @@ double run_sink(std::string const& url, std::vector<WriteBatch> const& batches, 
 }
 
 double run_copy(std::string const& url, std::vector<WriteBatch> const& batches, std::int64_t rows) {
-  std::vector<std::string> const statements{"copy trades from stdin"};
+  std::vector<std::string> const statements{"copy trades from stdin (format binary)"};
   postgres::Connection connection{{.url = url}};
   auto const began = std::chrono::steady_clock::now();
   for (auto const& batch : batches) {

@@ -7,6 +7,7 @@
 #include "streaming/postgres/connection.hpp"
 #include "streaming/postgres/migrations.hpp"
 #include "streaming/postgres/sink.hpp"
+#include "test/copy_fields.hpp"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -130,6 +131,18 @@ class BatchOf {
  private:
   std::size_t deliveries_ = 0;
 };
+
+/// The record's row with one field otherwise, nullopt for null.
+inline std::string row_with(MarketRecord const& record, std::size_t field, std::optional<std::string> value) {
+  std::string row;
+  append_copy_row(row, record);
+  auto fields = fields_of(row);
+  fields.at(field) = std::move(value);
+  return row_of(fields);
+}
+/// What a database refuses: places of columns in trades.
+inline std::string row_with_bad_price() { return row_with(trade(9), 6, bad_numeric); }
+inline std::string row_with_bad_time() { return row_with(trade(9), 2, bad_time); }
 
 inline WriteResult finish(Sink& sink) {
   while (true)

@@ -13,8 +13,6 @@ using namespace penstock::test;
 
 namespace {
 
-std::string const bad_price = "binance\tBTC/USDT\t2024-08-08T10:00:00Z\t2024-08-08T10:00:00Z\tbad\tbuy\tx1\t1\n";
-
 std::set<std::size_t> rejected_of(WriteResult const& result) {
   std::set<std::size_t> found;
   for (auto const& bad : result.rejected) found.insert(bad.delivery);
@@ -29,7 +27,7 @@ WriteResult write_with_bad(TestDatabase const& database, std::set<std::size_t> c
   BatchOf batch;
   for (std::size_t i = 0; i < count; ++i) {
     if (bad.contains(i))
-      batch.add("trades", bad_price, backfill);
+      batch.add("trades", row_with_bad_price(), backfill);
     else
       batch.add(trade(static_cast<int>(i)), backfill);
   }
@@ -66,21 +64,21 @@ TEST_CASE("isolate: a reject says SQLSTATE, column, constraint and what was foun
   TestDatabase const database;
   auto const result = write_with_bad(database, {1}, 3);
   CHECK(result.rejected.front().reject.reason == reason::rejected_by_database);
-  CHECK(result.rejected.front().reject.detail == "SQLSTATE 22P02, column price: invalid input syntax for type numeric: \"x1\"");
+  CHECK(result.rejected.front().reject.detail == "SQLSTATE 22P03, column price: invalid digit in external \"numeric\" value");
   database.connect().execute(
       "delete from trades; delete from penstock.offsets; delete from penstock.ledger; alter table trades add constraint known_id "
       "check (id <> '2')");
   PostgresSink sink{database.sink_options()};
   BatchOf batch;
   for (auto n = 0; n < 5; ++n) batch.add(trade(n));
-  batch.add("trades", "binance\t\\N\t2024-08-08T10:00:00Z\t2024-08-08T10:00:00Z\tbad\tbuy\t1\t1\n");
-  batch.add("trades", "binance\tX\tinfinity-ish\t2024-08-08T10:00:00Z\tbad\tbuy\t1\t1\n").add("trades", "too\tfew\n");
+  batch.add("trades", row_with(trade(9), 1, std::nullopt));
+  batch.add("trades", row_with_bad_time()).add("trades", row_of({"too", "few"}));
   auto const refused = write(sink, batch.moves("md.trades", 0, -1, 8).batch).rejected;
   REQUIRE(refused.size() == 4);
   CHECK(refused[0].delivery == 2);
   CHECK_MESSAGE(refused[0].reject.detail.starts_with("SQLSTATE 23514, constraint known_id: "), refused[0].reject.detail);
   CHECK_MESSAGE(refused[1].reject.detail.starts_with("SQLSTATE 23502, column symbol: "), refused[1].reject.detail);
-  CHECK_MESSAGE(refused[2].reject.detail.starts_with("SQLSTATE 22007, column time: "), refused[2].reject.detail);
+  CHECK_MESSAGE(refused[2].reject.detail.starts_with("SQLSTATE 22008, column time: "), refused[2].reject.detail);
   CHECK_MESSAGE(refused[3].reject.detail.starts_with("SQLSTATE 22P04: "), refused[3].reject.detail);
 }
 
@@ -123,7 +121,7 @@ TEST_CASE("isolate: bad rows of tables where the later one wins, refused by the 
     record.time += std::chrono::minutes{n};
     batch.add(record);
   }
-  batch.add("candles", "binance\tBTC/USDT\t2024-08-08T10:00:00Z\t2024-08-08T10:00:00Z\t1m\tx\t1\t1\t1\t\\N\t\\N\t\\N\tf\n");
+  batch.add("candles", row_with(candle("5", 1), 5, bad_numeric));
   auto const result = write(sink, batch.moves("md.candles", 0, -1, 11).batch);
   CHECK(rejected_of(result) == std::set<std::size_t>{3, 9, 10});
   CHECK(result.written.at("candles") == 8);
@@ -151,7 +149,7 @@ TEST_CASE("sink: an uncommitted batch with bad rows may be started again") {
   if (no_database()) return;
   TestDatabase const database;
   PostgresSink sink{database.sink_options()};
-  auto batch = BatchOf{}.add(trade(1)).add("trades", bad_price).moves("md.trades", 0, -1, 2);
+  auto batch = BatchOf{}.add(trade(1)).add("trades", row_with_bad_price()).moves("md.trades", 0, -1, 2);
   CHECK(!write(sink, batch.batch).committed);
   CHECK(!write(sink, batch.batch).committed);
   sink.commit();

@@ -35,10 +35,9 @@ TEST_CASE("roles: a store that is a penstock_writer and nothing else writes, ups
   auto options = database.sink_options();
   options.database = as(database, "penstock_writer");
   PostgresSink sink{options};
-  auto const bad = "binance\tBTC/USDT\tnever\t2024-08-08T10:00:00.000001Z\t9\tsell\t1\t1\n";
   auto const batch = BatchOf{}
                          .add(trade(1))
-                         .add("trades", bad)
+                         .add("trades", row_with_bad_time())
                          .add(trade(2), true)
                          .add(trade(2), true)
                          .add(candle("1", 1))

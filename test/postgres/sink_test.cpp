@@ -304,7 +304,7 @@ TEST_CASE("sink: a lost answer to the commit of a batch with bad rows is looked 
   options.database.url = through(proxy, options.database.url);
   PostgresSink sink{options};
   auto batch = trades(0, 3, -1, 4);
-  batch.add("trades", "binance\tBTC/USDT\tyesterday-ish\t2024-01-01\t9\tbuy\t1\t1\n");
+  batch.add("trades", row_with_bad_time());
   CHECK(!write(sink, batch.batch).committed);
   SUBCASE("it had happened") { proxy.loses = Proxy::Loses::answer_to_commit; }
   SUBCASE("it had not") { proxy.loses = Proxy::Loses::commit; }
@@ -361,6 +361,34 @@ TEST_CASE("sink: a database that is away for a while is a reason to wait") {
   CHECK(port != 0);
 }
 
+TEST_CASE("sink: a column of another type than the rows have is said, and nothing is written into it") {
+  if (no_database()) return;
+  TestDatabase const database;
+  PostgresSink sink{database.sink_options()};
+  auto const alter = [&] {
+    // As many bytes as a bigint: PostgreSQL would take them.
+    database.connect().execute("alter table candles alter column trades type double precision using trades");
+  };
+  SUBCASE("since before the store came") { alter(); }
+  SUBCASE("since it is connected") {
+    write(sink, BatchOf{}.add(candle("1", 1)).moves("md.candles", 0, -1, 1).batch);
+    database.connect().execute("truncate candles; delete from penstock.offsets");
+    alter();
+  }
+  auto record = candle("1", 1);
+  record.trades = 7;
+  try {
+    write(sink, BatchOf{}.add(record).moves("md.candles", 0, -1, 1).batch);
+    FAIL("it was written");
+  } catch (Fault const& fault) {
+    CHECK(fault.kind() == Fault::Kind::fatal);
+    CHECK(std::string{fault.what()} ==
+          "column trades of table candles is double precision, and what is written is bigint: give it its type back (alter table "
+          "candles alter column trades type bigint)");
+  }
+  CHECK(database.ask("select count(*) from candles") == "0");
+}
+
 TEST_CASE("sink: a server that is frozen holds neither committed() nor commit() nor the end up") {
   if (no_database()) return;
   TestDatabase const database;
@@ -369,7 +397,7 @@ TEST_CASE("sink: a server that is frozen holds neither committed() nor commit() 
   options.database.url = through(proxy, options.database.url);
   auto sink = std::make_unique<PostgresSink>(options);
   auto batch = trades(0, 3, -1, 4);
-  batch.add("trades", "binance\tBTC/USDT\tyesterday-ish\t2024-01-01\t9\tbuy\t1\t1\n");
+  batch.add("trades", row_with_bad_time());
   auto const took = [](auto const& work) {
     auto const began = std::chrono::steady_clock::now();
     work();

@@ -1,6 +1,8 @@
 // The three faces of a kind say the same: the C++ field list, the JSON Schema and the SQL table.
 #include "samples.hpp"
 #include "schemas/texts.hpp"
+#include "test/copy_text.hpp"
+#include "test/folder.hpp"
 
 #include <simdjson.h>
 #include <unistd.h>
@@ -30,7 +32,7 @@ std::string text_of(std::string const& name) {
 struct Face {
   std::string json;  ///< of $defs, or the words of an enum
   std::string sql;
-  std::string column;  ///< as a select gives it in the form of append_copy_row
+  std::string column;  ///< as a select gives it in the form of copy_line
 };
 
 Face face(std::type_identity<std::string>) { return {"text", "text", "{}"}; }
@@ -179,21 +181,27 @@ TEST_CASE("agreement: the database gives back every COPY row as it was, whatever
   CAPTURE(seed);
   Random random{seed};
   for_each_kind([&]<class Kind>() {
-    std::string rows, columns, values;
-    append_copy_row(rows, full<Kind>());
-    append_copy_row(rows, bare<Kind>());
-    for (int i = 0; i < 50; ++i) append_copy_row(rows, random.record<Kind>());
+    std::string rows{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19}, lines, columns, values;
+    auto const give = [&](MarketRecord const& record) {
+      append_copy_row(rows, record);
+      lines += test::copy_line(record);
+    };
+    give(full<Kind>());
+    give(bare<Kind>());
+    for (int i = 0; i < 50; ++i) give(random.record<Kind>());
+    rows += "\377\377";
     for_each_field<Kind>([&]<std::size_t i>() {
       auto const column = std::format("\"{}\"", std::get<i>(fields<Kind>).name);
       columns += (i == 0 ? "" : ", ") + column;
       values += (i == 0 ? "" : ", ") + std::vformat(face_of<Kind, i>().column, std::make_format_args(column));
     });
+    test::File const file{rows};
     auto const given_back =
-        run_sql(table_of(Kind::kind) +
-                std::format("create temporary table given (position serial, like {0});\ncopy given ({1}) from stdin;\n{2}\\.\n"
-                            "copy (select {3} from given order by position) to stdout;",
-                            Kind::kind, columns, rows, values));
-    CHECK(first_difference(given_back, rows) == "");
+        run_sql(table_of(Kind::kind) + std::format("create temporary table given (position serial, like {0});\n"
+                                                   "\\copy given ({1}) from '{2}' (format binary)\n"
+                                                   "copy (select {3} from given order by position) to stdout;",
+                                                   Kind::kind, columns, file.path, values));
+    CHECK(first_difference(given_back, lines) == "");
   });
 }
 
@@ -232,7 +240,7 @@ TEST_CASE("agreement: a later record of an upsert kind takes the place of the ea
       for (auto const name : columns_of(Kind::kind))
         columns.append(columns.empty() ? "" : ", ").append(std::format("\"{0}\" = excluded.\"{0}\"", name));
       std::string sql = table_of(Kind::kind) + std::format("create temporary table given (like {});\n", Kind::kind);
-      for (auto const& row : {copy_row_of(full<Kind>()), copy_row_of(later)})
+      for (auto const& row : {test::copy_line(full<Kind>()), test::copy_line(later)})
         sql += std::format(
             "truncate given;\ncopy given from stdin;\n{1}\\.\ninsert into {0} select * from given on conflict ({2}) do update "
             "set {3};\n",
