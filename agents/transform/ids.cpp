@@ -159,6 +159,7 @@ Gap Ids::still_missing(Hole const& hole) {
 
 void Ids::give_up(Hole& hole, Time now, Downstream& out) {
   auto const whole = hole.open.gap();
+  auto const time = hole.open.say(now);
   std::vector<Gap> records;
   auto const add = [&](std::int64_t from, std::int64_t to, Time from_time, Time to_time, GapState state) {
     if (from > to) return;
@@ -171,7 +172,7 @@ void Ids::give_up(Hole& hole, Time now, Downstream& out) {
       return;
     }
     auto& record = records.emplace_back(whole);
-    record.time = record.received_at = now;
+    record.time = record.received_at = time;
     record.from_sequence = from, record.to_sequence = to;
     record.from_time = from_time, record.to_time = to_time;
     record.state = state;

@@ -33,6 +33,7 @@ class OpenGap {
   static OpenGap left_open(Gap gap) {
     OpenGap open{std::move(gap)};
     open.told_ = true;
+    open.said_ = open.gap_.received_at;
     return open;
   }
 
@@ -50,7 +51,7 @@ class OpenGap {
   /// Asks for a part of it: same identity.
   void ask_for(Gap gap, Time now, Downstream& out) {
     gap.state = GapState::open;
-    gap.time = gap.received_at = now;
+    gap.time = gap.received_at = say(now);
     out.gap(gap, !std::exchange(told_, true));
     ++asks_;
     asked_ = now;
@@ -70,13 +71,21 @@ class OpenGap {
   void close(GapState state, Time now, Downstream& out) {
     if (state == GapState::filled && !told_) return;
     gap_.state = state;
-    gap_.time = gap_.received_at = now;
+    gap_.time = gap_.received_at = say(now);
     out.gap(gap_, false);
   }
 
+  /// The time that a record about it bears which is written now. In md.gaps the later one wins, and the clock, which asks while
+  /// nothing comes, may have been ahead of the input that closes it, as may have been whoever had the partition before.
+  Time say(Time now) { return said_ = std::max(said_, now); }
+
   /// After a restart: told by whoever had the partition before, it is in `left_open`. Whether it was told.
   bool recall(std::vector<Gap> const& left_open) {
-    told_ = told_ || std::ranges::contains(left_open, gap_.from_time, &Gap::from_time);
+    auto const known = std::ranges::find(left_open, gap_.from_time, &Gap::from_time);
+    if (known != left_open.end()) {
+      told_ = true;
+      say(known->received_at);
+    }
     return told_;
   }
 
@@ -88,7 +97,7 @@ class OpenGap {
   Gap gap_;
   bool told_ = false;
   int asks_ = 0;
-  Time asked_{}, next_{};
+  Time asked_{}, next_{}, said_{};
   Duration wait_ = ask_again_first;
 };
 

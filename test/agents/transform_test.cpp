@@ -417,6 +417,8 @@ TEST_CASE("transform: a gap that the clock had shown before a restart is closed 
   auto const closed = std::get<Gap>(*parse_record("gaps", gaps[1].record.value));
   CHECK(name_of(closed) == "filled 2-4");
   CHECK(closed.from_time == at(1));
+  auto const shown = std::get<Gap>(*parse_record("gaps", before.values("md.gaps").front()));
+  CHECK(closed.received_at >= shown.received_at);  // Or the table would keep it open.
 }
 
 TEST_CASE("transform: a book that was whole before what a restart reads again is whole after it") {

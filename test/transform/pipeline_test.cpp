@@ -226,3 +226,20 @@ TEST_CASE("pipeline: what a replayed frame holds and was seen before is dropped"
   CHECK(run.out.dropped == Names{"1"});
   CHECK(run.out.written == Names{"2"});
 }
+
+TEST_CASE("pipeline: what closes a gap is never older than what told of it, though the clock was ahead of the input") {
+  Run run;
+  run.take_at(0, "trade X 10");
+  run.take_at(0.1, "trade X 12");
+  run.pipeline.sequence().tick(std::chrono::seconds{5}, run.out);  // Nothing comes: the clock asks again.
+  SUBCASE("filled") {
+    run.take_at(0.4, "trade X 11", "trade", Origin::backfill, "");
+    REQUIRE(run.out.gap_names() == Names{"open sequence 11-11", "open sequence 11-11", "filled 11-11"});
+  }
+  SUBCASE("given up") {
+    run.take_at(0.4, "trade X 10;trade X 12", "trade", Origin::backfill, "");
+    REQUIRE(run.out.gap_names() == Names{"open sequence 11-11", "open sequence 11-11", "unfillable 11-11"});
+  }
+  CHECK(run.out.gaps[1].received_at == at(5.1));
+  CHECK(run.out.gaps[2].received_at >= run.out.gaps[1].received_at);
+}
