@@ -143,6 +143,8 @@ Settings::Settings(Connection const& connection) : connection_{connection} {
   must("bootstrap.servers", connection.brokers);
   set("client.id", connection.client_id);
   set("log.connection.close", "false");
+  // A client that pushes its metrics to the broker takes up to a second to end, for a last push.
+  set("enable.metrics.push", "false");
   // A broker that is back is wanted at once, by each of a client's connections.
   set("reconnect.backoff.ms", 50).set("reconnect.backoff.max.ms", 250);
   // Topics and partitions that were added are seen within this time.
