@@ -48,6 +48,10 @@ class Store {
     health_.bad("database", "it was not asked yet: no partition is assigned, or the broker is away");
   }
 
+  ~Store() { sink_.close(); }  // It may still be looking at a batch.
+  Store(Store const&) = delete;
+  Store& operator=(Store const&) = delete;
+
   void run() {
     consumer_.subscribe(options_.topics, [this](Assignment const& change) { return reassign(change); });
     while (!stop_.stop_requested()) {
@@ -230,6 +234,9 @@ class Store {
       // Stopped before the broker took it: the batch must not be written, it is read again next time.
       letters_lost_ = stop_.stop_requested();
       if (letters_lost_) return;
+      health_.turned();
+      health_.bad("output",
+                  "the broker does not take dead letters, and no batch is written before: see whether it runs, and has room");
       dead_letters_.poll(poll_wait);
     }
     letters_pending_ = true;

@@ -73,6 +73,7 @@ void StoreBatch::clear() {
   write_.dead.clear();
   write_.skipped.clear();
   bytes_ = count_ = current_ = 0;
+  transformed_at_ = {};
 }
 
 StoreBatch::Progress& StoreBatch::progress_of(Position const& position) {

@@ -53,7 +53,7 @@ class Consumer {
 
   /// Asynchronous; a failed one is counted and repaired by the next.
   virtual void commit(Commits const& commits) = 0;
-  /// What the group has committed; partitions without it are left out. Waits up to 10 s, then throws a transient Fault.
+  /// What the group has committed; partitions without it are left out. Waits up to 1.5 s, then throws a transient Fault.
   virtual Commits committed(std::vector<TopicPartition> const& partitions) = 0;
 
   /// Records between position and end of all assigned partitions, from what is known locally.

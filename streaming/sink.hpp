@@ -60,6 +60,9 @@ class Sink {
   /// Commits a batch that finish() answered with `committed` false. Blocks, for a few seconds at most; throws as finish() does. A
   /// lost answer is resolved when the same batch is started again.
   virtual void commit() = 0;
+  /// Gives up what is being written. When it returns no batch is looked at any more; nothing else may be called then. Takes a
+  /// second at most.
+  virtual void close() noexcept = 0;
 };
 
 }  // namespace penstock

@@ -445,6 +445,14 @@ class FakeSink final : public Sink {
     throw_next(commit_faults);
     keep(batch);
   }
+  void close() noexcept override {
+    // Whoever gave it the batch must still hold it.
+    closed_on = running_ ? running_->tables.size() : 0;
+    closed = true;
+  }
+
+  bool closed = false;
+  std::size_t closed_on = 0;  ///< tables of the batch that was being written
 
  private:
   static WriteResult everything(WriteBatch const& batch) {

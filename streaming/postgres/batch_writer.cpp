@@ -119,15 +119,20 @@ void BatchWriter::check_types(Connection& connection, std::string const& table) 
   }
 }
 
-void BatchWriter::prepare(Connection& connection, WriteBatch const& batch, bool fresh) {
-  if (fresh) {
-    staged_.clear();
-    for (auto const& table : batch.tables)
-      if (!table.ends.empty()) check_types(connection, table.table);
-  }
+void BatchWriter::begin_connection() {
+  staged_.clear();
+  checked_.clear();
+}
+
+void BatchWriter::prepare(Connection& connection, WriteBatch const& batch) {
   for (auto const& table : batch.tables) {
-    if (table.ends.empty() || std::ranges::contains(staged_, table.table)) continue;
-    if (!shape(table.table).later_wins && !has_backfill(table)) continue;
+    if (table.ends.empty()) continue;
+    if (!std::ranges::contains(checked_, table.table)) {
+      check_types(connection, table.table);
+      checked_.push_back(table.table);
+    }
+    bool const stages = shape(table.table).later_wins || has_backfill(table);
+    if (!stages || std::ranges::contains(staged_, table.table)) continue;
     connection.execute(create_staging(shape(table.table)));
     staged_.push_back(table.table);
   }

@@ -23,9 +23,11 @@ class BatchWriter {
   BatchWriter(std::string group, std::string instance, ShapeOf shape_of)
       : group_{std::move(group)}, instance_{std::move(instance)}, shape_of_{std::move(shape_of)} {}
 
-  /// Before the transaction: makes the staging tables that the batch needs. `fresh`: the connection is a new one. Throws a fatal
-  /// Fault, as write() does, where a column has another type than the rows.
-  void prepare(Connection& connection, WriteBatch const& batch, bool fresh);
+  /// What is written next goes to a connection that is new.
+  void begin_connection();
+  /// Before the transaction: makes the staging tables that the batch needs. Throws a fatal Fault, as write() does, where a column
+  /// has another type than the rows.
+  void prepare(Connection& connection, WriteBatch const& batch);
   /// Throws Fenced where another offset than `from` is found.
   WriteResult write(Connection& connection, WriteBatch const& batch);
 
@@ -44,7 +46,7 @@ class BatchWriter {
   std::string group_, instance_;
   ShapeOf shape_of_;
   std::map<std::string, TableShape> shapes_;
-  std::vector<std::string> staged_;  // Tables that have a staging table on this connection.
+  std::vector<std::string> staged_, checked_;  // Tables that have a staging table on this connection; whose types were looked at.
   BadRowDistance distance_;
 };
 

@@ -1,5 +1,5 @@
 /// A connection to PostgreSQL. This folder is the edge at which libpqxx's and libpq's errors become Faults:
-/// what a failing server says is judged by its SQLSTATE (fault_of), and the message says what to change.
+/// what a failing server says is judged by its SQLSTATE, and the message says what to change.
 /// A connection belongs to one thread; only interrupt() may be called from another. Passwords are never in a message.
 #pragma once
 
@@ -15,8 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-struct pg_conn;
 
 namespace penstock::postgres {
 

@@ -119,9 +119,9 @@ class PostgresSink::Worker {
     transaction_.reset();
     if (in_doubt_ && in_doubt_->to != batch.to) in_doubt_.reset();
     try {
-      auto const fresh = connect(stop);
+      connect(stop);
       if (was_committed(batch)) return;
-      writer_.prepare(*connection_, batch, fresh);
+      writer_.prepare(*connection_, batch);
       transaction_.emplace(*connection_);
       result_ = writer_.write(*connection_, batch);
       result_.committed = result_.rejected.empty();
@@ -182,14 +182,13 @@ class PostgresSink::Worker {
     throw Fault{Fault::Kind::transient, fault.what()};
   }
 
-  // True: it is a new one.
-  bool connect(std::stop_token const& stop) {
-    if (connection_) return false;
+  void connect(std::stop_token const& stop) {
+    if (connection_) return;
     auto fresh = std::make_unique<Connection>(open(options_.database, stop));
     std::scoped_lock const lock{connection_mutex_};
     if (stop.stop_requested()) throw Fault{Fault::Kind::transient, "asked to stop"};
     connection_ = std::move(fresh);
-    return true;
+    writer_.begin_connection();
   }
 
   void disconnect() {
@@ -228,5 +227,6 @@ void PostgresSink::start(WriteBatch const& batch) { worker_->start(batch); }
 bool PostgresSink::busy() const { return worker_->busy(); }
 std::optional<WriteResult> PostgresSink::finish(std::chrono::milliseconds wait) { return worker_->finish(wait); }
 void PostgresSink::commit() { worker_->commit(); }
+void PostgresSink::close() noexcept { worker_.reset(); }
 
 }  // namespace penstock::postgres

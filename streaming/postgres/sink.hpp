@@ -38,6 +38,7 @@ class PostgresSink final : public Sink {
   std::optional<WriteResult> finish(std::chrono::milliseconds wait) override;
   /// A lost answer is a transient Fault: whether it was committed is looked up when the same batch is started again.
   void commit() override;
+  void close() noexcept override;
 
  private:
   class Worker;

@@ -238,6 +238,7 @@ TEST_CASE("store: fenced, it drops what it has and reads on from the table's new
     void start(WriteBatch const& batch) override { inner.start(batch); }
     bool busy() const override { return inner.busy(); }
     void commit() override { inner.commit(); }
+    void close() noexcept override { inner.close(); }
     std::optional<WriteResult> finish(std::chrono::milliseconds wait) override {
       if (!fenced) {
         fenced = true;
@@ -313,6 +314,7 @@ TEST_CASE("store: started while the database is away, it does not read what it c
     void start(WriteBatch const& batch) override { inner.start(batch); }
     bool busy() const override { return inner.busy(); }
     void commit() override { inner.commit(); }
+    void close() noexcept override { inner.close(); }
     std::optional<WriteResult> finish(std::chrono::milliseconds wait) override { return inner.finish(wait); }
   };
   World world;
@@ -350,4 +352,23 @@ TEST_CASE("store: stopped while the database is away, it ends within its limit a
   CHECK(world.sink.written.empty());
   CHECK(world.consumer.commits.empty());
   CHECK(world.clock.elapsed() < std::chrono::seconds{10});
+}
+
+TEST_CASE("store: however it ends, the sink lets go of the batch while the batch is there") {
+  World world;
+  for (int id = 0; id < 6; ++id) world.consumer.append(trades, trade(id));
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.sink.hold = true;
+  SUBCASE("by a fault while a batch is being written") {
+    world.clock.at(std::chrono::seconds{2}, [&] { world.consumer.then_fail({Fault::Kind::fatal, "the topic is gone"}); });
+    CHECK_THROWS_AS(world.run(), Fault);
+  }
+  SUBCASE("by a stop that the database does not answer in time") {
+    world.clock.at(std::chrono::seconds{2}, [&] { world.stop.request_stop(); });
+    run_store(world.consumer, world.sink, world.letters, world.clock, world.options, world.metrics, world.health,
+              world.stop.get_token());
+  }
+  CHECK(world.sink.closed);
+  CHECK(world.sink.closed_on == 1);
+  CHECK(world.sink.written.empty());
 }

@@ -296,6 +296,20 @@ TEST_CASE("sink: a commit whose answer is lost is looked up") {
   CHECK(sink.committed({trades_0}) == batch.batch.to);
 }
 
+TEST_CASE("sink: after a commit whose answer was lost the next batch has its staging tables again") {
+  if (no_database()) return;
+  TestDatabase const database;
+  Proxy proxy{port_of(server_url())};
+  auto options = database.sink_options();
+  options.database.url = through(proxy, options.database.url);
+  PostgresSink sink{options};
+  write(sink, BatchOf{}.add(candle("1", 1)).moves("md.candles", 0, -1, 1).batch);
+  proxy.loses = Proxy::Loses::answer_to_commit;
+  CHECK(write(sink, BatchOf{}.add(candle("2", 2)).moves("md.candles", 0, 1, 2).batch).committed);
+  CHECK(write(sink, BatchOf{}.add(candle("3", 3)).moves("md.candles", 0, 2, 3).batch).committed);
+  CHECK(database.ask("select close from candles") == "3");
+}
+
 TEST_CASE("sink: a lost answer to the commit of a batch with bad rows is looked up when the batch comes again") {
   if (no_database()) return;
   TestDatabase const database;
@@ -365,28 +379,29 @@ TEST_CASE("sink: a column of another type than the rows have is said, and nothin
   if (no_database()) return;
   TestDatabase const database;
   PostgresSink sink{database.sink_options()};
+  Book book;
+  book.source = "binance", book.symbol = "BTC/USDT", book.time = book.received_at = second(0), book.sequence = 7;
   auto const alter = [&] {
     // As many bytes as a bigint: PostgreSQL would take them.
-    database.connect().execute("alter table candles alter column trades type double precision using trades");
+    database.connect().execute("alter table books alter column sequence type double precision using sequence");
   };
   SUBCASE("since before the store came") { alter(); }
   SUBCASE("since it is connected") {
-    write(sink, BatchOf{}.add(candle("1", 1)).moves("md.candles", 0, -1, 1).batch);
-    database.connect().execute("truncate candles; delete from penstock.offsets");
+    write(sink, BatchOf{}.add(book).moves("md.books", 0, -1, 1).batch);
+    database.connect().execute("truncate books");
+    database.connect().execute("delete from penstock.offsets");
     alter();
   }
-  auto record = candle("1", 1);
-  record.trades = 7;
   try {
-    write(sink, BatchOf{}.add(record).moves("md.candles", 0, -1, 1).batch);
+    write(sink, BatchOf{}.add(book).moves("md.books", 0, -1, 1).batch);
     FAIL("it was written");
   } catch (Fault const& fault) {
     CHECK(fault.kind() == Fault::Kind::fatal);
     CHECK(std::string{fault.what()} ==
-          "column trades of table candles is double precision, and what is written is bigint: give it its type back (alter table "
-          "candles alter column trades type bigint)");
+          "column sequence of table books is double precision, and what is written is bigint: give it its type back (alter table "
+          "books alter column sequence type bigint)");
   }
-  CHECK(database.ask("select count(*) from candles") == "0");
+  CHECK(database.ask("select count(*) from books") == "0");
 }
 
 TEST_CASE("sink: a server that is frozen holds neither committed() nor commit() nor the end up") {
