@@ -46,7 +46,7 @@ bool GapFollower::is_ours(Gap const& gap) const {
 }
 
 void GapFollower::learn(Gap gap) {
-  if (gap.source == publishing_.provider.name() && gap.symbol == "*") return learn_connection(std::move(gap));
+  if (gap.source == publishing_.provider.name() && gap.symbol == "*") return learn_left_open(std::move(gap));
   if (!is_ours(gap) || gap.time < began_ - asked_from) return;
   auto const known = std::ranges::find_if(wanted_, [&](auto const& wanted) { return same(wanted.gap, gap); });
   if (gap.state != GapState::open) {
@@ -59,30 +59,36 @@ void GapFollower::learn(Gap gap) {
   }
 }
 
-// `*` is a whole connection: what each symbol then misses is a gap of its own. Its StreamConnection closes it, unless its
-// process ended before.
-void GapFollower::learn_connection(Gap gap) {
+// `*` is a whole connection, whose symbols' gaps are gaps of their own, or a poll. Its StreamConnection or PollSchedule closes
+// it, unless its process ended before.
+void GapFollower::learn_left_open(Gap gap) {
   std::erase_if(left_open_, [&](auto const& known) { return same(known, gap); });
   if (gap.state != GapState::open || gap.time >= began_) return;
   if (left_open_.size() == left_open_max) left_open_.erase(left_open_.begin());
   left_open_.push_back(std::move(gap));
 }
 
-void GapFollower::close_left_open() {
+void GapFollower::close_left_open(bool connections_are_back, PollSchedule const& polls) {
   if (!caught_up_) return;  // What comes next may close them.
-  for (auto& gap : std::exchange(left_open_, {})) {
+  std::erase_if(left_open_, [&](Gap& gap) {
+    bool const of_connection = gap.channel == "*";
+    if (of_connection ? !connections_are_back : !polls.answers(gap.channel)) return false;
     gap.to_time = publishing_.clock.now();
-    gap.state = GapState::filled;
+    gap.state = of_connection ? GapState::filled : GapState::unfillable;
     publishing_.publish(std::move(gap));
-  }
+    return true;
+  });
 }
 
+// One that has grown since is asked for whole.
 void GapFollower::ask_again(Wanted& wanted, Gap gap) {
-  bool const asked = wanted.requests.empty() && !wanted.running;
+  bool const asked = wanted.requests.empty();
+  bool const grown = gap.from_sequence < wanted.gap.from_sequence || gap.to_sequence > wanted.gap.to_sequence;
   wanted.gap = std::move(gap);
   wanted.gone = false;
-  if (!asked) return;
+  if (wanted.running || !(asked || grown)) return;
   wanted.requests = publishing_.provider.backfill(wanted.gap, publishing_.subscription);
+  if (!asked) return;
   wanted.not_before = publishing_.clock.steady() + wanted.backoff.next();
   publishing_.retried("gap").Increment();
 }

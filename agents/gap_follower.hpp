@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agents/fetcher.hpp"
+#include "agents/poll_schedule.hpp"
 #include "streaming/consumer.hpp"
 
 #include <chrono>
@@ -23,8 +24,9 @@ class GapFollower {
   void follow();
   /// Starts what may start: one request at a time for each gap.
   void start_due();
-  /// The connections are back: tells that those lost by an earlier publisher, which ended before it could tell, are filled.
-  void close_left_open();
+  /// Closes what an earlier publisher lost and ended before it could close: connections are filled when all are back, what a poll
+  /// did not ask for is unfillable when it is answered again.
+  void close_left_open(bool connections_are_back, PollSchedule const& polls);
 
  private:
   using Instant = std::chrono::steady_clock::time_point;
@@ -39,7 +41,7 @@ class GapFollower {
   };
 
   void learn(Gap gap);
-  void learn_connection(Gap gap);
+  void learn_left_open(Gap gap);
   void ask_again(Wanted& wanted, Gap gap);
   void drop(std::list<Wanted>::iterator wanted);
   void make_room();
@@ -53,7 +55,7 @@ class GapFollower {
   Time began_;
   // Changes.
   std::list<Wanted> wanted_;    ///< oldest first; a list, since requests that run refer to them
-  std::vector<Gap> left_open_;  ///< lost connections of earlier publishers, oldest first
+  std::vector<Gap> left_open_;  ///< of whole connections and polls of earlier publishers, oldest first
   bool caught_up_ = false;      ///< nothing came last time
   Instant follow_at_{}, tell_at_{};
   std::int64_t dropped_ = 0;

@@ -67,12 +67,22 @@ void PollSchedule::finish(Entry& entry, Instant started, Answer const& answer) {
   }
 }
 
+bool PollSchedule::answers(std::string_view channel) const {
+  bool asked = false, answered = true;
+  for (auto const& entry : entries_) {
+    if (entry.poll.request.channel != channel) continue;
+    asked = true;
+    answered = answered && entry.answered;
+  }
+  return asked && answered;
+}
+
 // ---- Silence.
 
 std::vector<std::string> PollSchedule::troubles(Instant now) {
   std::vector<std::string> found;
   for (auto& entry : entries_) {
-    if (entry.good_at && !publishing_.queue.open()) entry.good_at = now;  // Not asking is not silence.
+    if (entry.good_at && !publishing_.queue.open()) miss(entry, now);
     if (!entry.stale && is_quiet(entry, now)) become_stale(entry, now);
     if (entry.stale)
       found.push_back(std::format(
@@ -87,13 +97,20 @@ std::vector<std::string> PollSchedule::troubles(Instant now) {
   return found;
 }
 
-bool PollSchedule::is_quiet(Entry const& entry, Instant now) {
-  if (!entry.good_at) return false;
-  auto const expected = entry.answered || !entry.poll.before_stream ? 2 * entry.poll.every : 0ms;
-  return now >= *entry.good_at + expected + stale_after;
+std::chrono::milliseconds PollSchedule::silence_max(Entry const& entry) {
+  return (entry.answered || !entry.poll.before_stream ? 2 * entry.poll.every : 0ms) + stale_after;
 }
 
-// What a catalogue says later holds for the time before, too; else what was not asked for in time may be missing for good.
+bool PollSchedule::is_quiet(Entry const& entry, Instant now) {
+  return entry.good_at && now >= *entry.good_at + silence_max(entry);
+}
+
+// There is no room for an answer, so nobody asks. That is no silence of the provider's, but what is not asked for is missed.
+void PollSchedule::miss(Entry& entry, Instant now) {
+  entry.good_at = now;
+  if (!entry.gap && publishing_.clock.now() >= entry.good_time + silence_max(entry)) open_gap(entry, GapCause::spool_full);
+}
+
 void PollSchedule::become_stale(Entry& entry, Instant now) {
   auto const& request = entry.poll.request;
   entry.stale = true;
@@ -103,14 +120,19 @@ void PollSchedule::become_stale(Entry& entry, Instant now) {
                 {"after", seconds_text(now - *entry.good_at)},
                 {"why", entry.why},
                 {"do", "see whether the provider has a disturbance, and what `penstock check` says"}});
+  if (!entry.gap) open_gap(entry, GapCause::stale);
+}
+
+// What a catalogue says later holds for the time before, too; else what was not asked for in time may be missing for good.
+void PollSchedule::open_gap(Entry& entry, GapCause cause) {
   if (entry.poll.before_stream) return;
-  publishing_.gaps(GapCause::stale).Increment();
+  publishing_.gaps(cause).Increment();
   auto& gap = entry.gap.emplace();
   gap.symbol = "*";
-  gap.channel = request.channel;
+  gap.channel = entry.poll.request.channel;
   gap.from_time = entry.good_time;
   gap.to_time = publishing_.clock.now();
-  gap.cause = GapCause::stale;
+  gap.cause = cause;
   gap.state = GapState::open;
   publishing_.publish(gap);
 }
@@ -120,9 +142,9 @@ void PollSchedule::good(Entry& entry) {
   auto const silent = now - entry.good_at.value_or(now);
   entry.good_at = now;
   entry.good_time = publishing_.clock.now();
-  if (!std::exchange(entry.stale, false)) return;
-  log::info("a poll is answered again",
-            {{"channel", entry.poll.request.channel}, {"symbol", entry.poll.request.symbol}, {"after", seconds_text(silent)}});
+  if (std::exchange(entry.stale, false))
+    log::info("a poll is answered again",
+              {{"channel", entry.poll.request.channel}, {"symbol", entry.poll.request.symbol}, {"after", seconds_text(silent)}});
   if (!entry.gap) return;
   auto gap = *std::exchange(entry.gap, std::nullopt);
   gap.to_time = entry.good_time;

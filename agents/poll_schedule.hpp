@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace penstock {
@@ -20,6 +21,8 @@ class PollSchedule {
   std::vector<std::string> troubles(std::chrono::steady_clock::time_point now);
   /// True from when the first answers of all polls marked before_stream are acknowledged by the broker.
   bool catalogue_is_in_the_log();
+  /// True from when all polls of the channel have had a good answer.
+  bool answers(std::string_view channel) const;
 
  private:
   using Instant = std::chrono::steady_clock::time_point;
@@ -33,14 +36,17 @@ class PollSchedule {
     std::optional<Instant> good_at;  ///< or, before the first good answer, when it was due first
     Time good_time{};                ///< the same, wall clock
     bool stale = false;
-    std::optional<Gap> gap;  ///< while it is stale
+    std::optional<Gap> gap;  ///< while it is stale, or nobody asks
     Backoff backoff{std::chrono::seconds{1}, std::chrono::minutes{1}};
   };
 
   void finish(Entry& entry, Instant started, Answer const& answer);
   void refuse(Entry& entry, Answer const& answer);
   void good(Entry& entry);
+  static std::chrono::milliseconds silence_max(Entry const& entry);
   static bool is_quiet(Entry const& entry, Instant now);
+  void miss(Entry& entry, Instant now);
+  void open_gap(Entry& entry, GapCause cause);
   void become_stale(Entry& entry, Instant now);
 
   Publishing& publishing_;

@@ -90,12 +90,14 @@ void run_publish(Provider const& provider, Subscription const& subscription, Pub
         gap_follower.follow();
         gap_follower.start_due();
         for (auto& stream : streams) stream.step();
-        if (std::ranges::all_of(streams, &StreamConnection::was_open)) gap_follower.close_left_open();
+        gap_follower.close_left_open(std::ranges::all_of(streams, &StreamConnection::was_open), polls);
       }
       // A full queue leaves everything outside where it is: TCP then tells the provider to wait.
       client.run(queue.open() ? options.turn : options.turn / 4, queue.open());
       queue.poll();
     } catch (Fault const& fault) {
+      if (fault.kind() != Fault::Kind::transient)
+        queue.keep();     // What was received outlives this process, where there is a spool.
       queue.hold(fault);  // Throws a fatal one.
     }
   shut_down(streams, queue, clock, options.flush_max);

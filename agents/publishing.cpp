@@ -59,7 +59,8 @@ void Publishing::publish(RawFrame const& frame) {
 
 void Publishing::publish(Gap gap) {
   gap.source = provider.name();
-  gap.time = gap.received_at = clock.now();
+  // The later record wins, also over one of a publisher whose clock is ahead.
+  gap.time = gap.received_at = std::max(clock.now(), gap.received_at);
   MarketRecord const market{std::move(gap)};
   Record record{.headers = {{"schema", std::string{schema_of(market)}}, {"origin", std::string{to_text(Origin::live)}}}};
   append_key(record.key, common_of(market));

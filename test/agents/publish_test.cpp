@@ -594,6 +594,26 @@ TEST_CASE("publish: a poll without good answers is stale, and what was not asked
   CHECK(world.gap_story() == std::vector<std::string>{"stale open", "stale unfillable"});
 }
 
+TEST_CASE("publish: a poll's gap that an earlier publisher left open is unfillable when that poll is answered") {
+  World world;
+  world.provider.streams_wanted.clear();
+  world.provider.polls_wanted = {poll_of("tickers", 10s), poll_of("prices", 10s)};
+  auto left_open = gap_of(GapState::open, "*");
+  left_open.cause = GapCause::stale;
+  left_open.channel = "tickers";
+  world.tell(left_open);
+  bool down = true;
+  world.client.answer = [&](http::Exchange const& exchange) {
+    return http::Reply{.status = down && exchange.url.ends_with("tickers") ? 500 : 200, .headers = {}, .body = "x"};
+  };
+  world.at(5s, [&] {
+    CHECK(world.gap_story().empty());
+    down = false;
+  });
+  world.run(60s);
+  CHECK(world.gap_story() == std::vector<std::string>{"stale unfillable"});
+}
+
 TEST_CASE("publish: while the broker takes nothing, output is not ready, and the age of each channel grows") {
   World world;
   world.at(1s, [&] {
@@ -970,7 +990,8 @@ TEST_CASE("publish: a spool that is full makes polls wait, and a stream is let g
   auto values = world.raw();
   std::erase(values, "{}");
   CHECK(values == expected);
-  auto const gaps = gaps_in(world);
+  auto gaps = gaps_in(world);
+  std::erase_if(gaps, [](auto const& gap) { return gap.channel == "prices"; });
   REQUIRE(gaps.size() == 2);
   for (auto const& gap : gaps) {
     CHECK(gap.symbol == "*");
@@ -982,7 +1003,43 @@ TEST_CASE("publish: a spool that is full makes polls wait, and a stream is let g
   CHECK(gaps[1].state == GapState::filled);
   CHECK(gaps[0].from_time < *parse_time("2026-01-02T03:04:10Z"));
   CHECK(gaps[1].to_time >= *parse_time("2026-01-02T03:05:05Z"));
+}
+
+TEST_CASE("publish: what a poll is not asked for while the spool is full is a gap") {
+  SpoolWorld world{5'000};
+  world.provider.streams_wanted.clear();
+  world.provider.polls_wanted = {poll_of("prices", 1s)};
+  world.client.answer = [](http::Exchange const&) {
+    return http::Reply{.status = 200, .headers = {}, .body = std::string(1'000, 'x')};
+  };
+  world.at(2500ms, [&] { world.producer.hold = world.producer.full = true; });
+  world.at(20s, [&] { CHECK(gaps_in(world).empty()); });
+  world.at(100s, [&] { world.producer.hold = world.producer.full = false; });
+  world.run(110s);
+  auto const gaps = gaps_in(world);
+  REQUIRE(gaps.size() == 2);
+  for (auto const& gap : gaps) {
+    CHECK(gap.symbol == "*");
+    CHECK(gap.channel == "prices");
+    CHECK(gap.cause == GapCause::spool_full);
+    CHECK(gap.from_time == gaps[0].from_time);
+  }
+  CHECK(gaps[0].state == GapState::open);
+  CHECK(gaps[1].state == GapState::unfillable);
+  CHECK(gaps[1].to_time - gaps[1].from_time > 80s);
   CHECK(world.metrics.gaps({{"provider", "venue"}, {"cause", "spool-full"}}).Value() == 1);
+  CHECK(world.stale() == 0);
+}
+
+TEST_CASE("publish: what was received outlives a fatal fault of the broker, in the spool") {
+  SpoolWorld world;
+  world.at(1s, [&] {
+    world.producer.hold = true;
+    world.frames(numbered(0, 3));
+  });
+  world.at(1500ms, [&] { world.producer.poll_faults.emplace_back(Fault::Kind::fatal, "topic raw.venue is missing"); });
+  CHECK_THROWS_AS(world.run(5s), Fault);
+  CHECK(world.left() == numbered(0, 3));
 }
 
 TEST_CASE("publish: stopped while broker and spool take nothing, it says what is lost") {
