@@ -247,7 +247,8 @@ std::vector<Setting> made() {
            "binance,coingecko",
            provider_names()),
       text("transform.group", "penstock-transform", "Consumer group; processes of one group share the work"),
-      integer("transform.commit_ms_max", 50, 1, 60'000, "Milliseconds until what was transformed is committed"),
+      integer("transform.commit_ms_max", 10, 1, 60'000,
+              "Milliseconds until what was transformed is committed, where little comes; under load up to 500"),
       integer("transform.commit_count_max", 100'000, 1, 1'000'000, "Records until what was transformed is committed"),
       integer("transform.window_records", 100'000, 1'000, 100'000'000,
               "Records of a partition that duplicates are looked for in, and that are read again after a restart"),
@@ -263,7 +264,7 @@ std::vector<Setting> made() {
       text("store.group", "penstock-store", "Consumer group; processes of one group share the work"),
       integer("store.batch_count_max", 50'000, 1, 10'000'000, "Records until a batch is written"),
       integer("store.batch_bytes_max", 16'777'216, 1'024, 1'073'741'824, "Bytes until a batch is written"),
-      integer("store.batch_age_ms_max", 50, 1, 600'000, "Milliseconds until a batch is written"),
+      integer("store.batch_age_ms_max", 50, 1, 600'000, "Milliseconds until a batch is written, though more comes all the time"),
 
       integer("dead.max_attempts", 5, 1, 1'000, "A dead letter that failed so many times is not replayed any more"),
       list("dead.retry_reasons", "",

@@ -23,7 +23,8 @@ using std::chrono::milliseconds;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t poll_count = 5'000;
-constexpr milliseconds poll_wait{5};
+constexpr milliseconds poll_wait{2};
+constexpr milliseconds batch_age_least{10};
 constexpr milliseconds idle_wait{50};
 constexpr milliseconds full_wait{20};
 constexpr milliseconds full_wait_max{1'000};
@@ -83,6 +84,7 @@ class Store {
     auto const idle = filling_->empty() && !writing_busy_;
     auto const room = options_.batch_count_max - std::min(options_.batch_count_max, filling_->count());
     consumer_.poll(fresh_, std::clamp(room, std::size_t{1}, poll_count), idle ? idle_wait : poll_wait);
+    has_read_all_ = fresh_.empty();
     for (auto const& delivery : fresh_)
       if (is_placed(delivery.position)) add(delivery);
     dead_letters_.poll(milliseconds{0});
@@ -170,7 +172,11 @@ class Store {
 
   void start_when_due() {
     if (writing_busy_ || filling_->empty() || clock_.steady() < write_again_) return;
-    if (is_full() || clock_.steady() - filling_since_ >= options_.batch_age_max) begin_writing();
+    // What comes together, because it was committed together, is written together; but not each record alone.
+    auto const now = clock_.steady();
+    bool const due = now - filling_since_ >= options_.batch_age_max;
+    bool const quiet = has_read_all_ && now - writing_since_ >= std::min(batch_age_least, options_.batch_age_max);
+    if (is_full() || due || quiet) begin_writing();
   }
 
   void begin_writing() {
@@ -352,7 +358,7 @@ class Store {
   SteadyTime filling_since_{}, writing_since_{}, write_again_{}, place_again_{}, database_at_{};
   Backoff backoff_{backoff_first, backoff_most};
   bool writing_busy_ = false, sink_started_ = false, paused_ = false, holding_ = false, letters_pending_ = false,
-       letters_lost_ = false;
+       letters_lost_ = false, has_read_all_ = false;
   char const* received_topic_ = nullptr;
   prometheus::Counter* received_ = nullptr;
 };

@@ -30,7 +30,10 @@ constexpr milliseconds idle_wait{50};
 constexpr milliseconds settle_wait{2};
 constexpr std::size_t waiting_bytes_max = 8 << 20;  // Of a partition that waits for its instruments; more: it is paused.
 constexpr std::size_t delivery_overhead_bytes = 1000;
-constexpr int behind_factor = 10;
+// A transaction costs the broker and us about what 400 records do. Each record puts its end off a little, so that few wait for
+// little, and many share the cost.
+constexpr Duration put_off_by_frame{10};
+constexpr milliseconds commit_after_behind{500};
 constexpr milliseconds backoff_first{250}, backoff_most{500};
 constexpr milliseconds forever{60'000};  // A commit has a limit of its own.
 
@@ -184,7 +187,7 @@ class Transform {
 
   milliseconds wait_for_input() const {
     if (!interval_since_) return idle_wait;
-    auto const left = options_.commit_after - std::chrono::duration_cast<milliseconds>(clock_.steady() - *interval_since_);
+    auto const left = std::chrono::ceil<milliseconds>(interval_max() - (clock_.steady() - *interval_since_));
     // Over, but the one before is not settled yet: no reason to spin.
     return std::clamp(left, closing_since_ ? settle_wait : milliseconds{0}, idle_wait);
   }
@@ -196,11 +199,14 @@ class Transform {
     if (!interval_since_ && !share.counts.empty()) interval_since_ = clock_.steady();
   }
 
-  // Behind, it is throughput that counts: a commit costs the same for few frames as for many.
+  // Behind, it is throughput that counts.
+  Duration interval_max() const {
+    Duration const behind = std::max(options_.commit_after, commit_after_behind);
+    return has_read_all_ ? std::min(options_.commit_after + static_cast<int>(frames_) * put_off_by_frame, behind) : behind;
+  }
   bool interval_is_over() const {
     if (!interval_since_) return false;
-    auto const most = has_read_all_ ? options_.commit_after : behind_factor * options_.commit_after;
-    return frames_ >= options_.commit_count_max || clock_.steady() - *interval_since_ >= most;
+    return frames_ >= options_.commit_count_max || clock_.steady() - *interval_since_ >= interval_max();
   }
 
   // Records, letters and the ledger first; with them, last, the offsets that they were made from. The loop goes on while the

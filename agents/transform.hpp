@@ -23,7 +23,7 @@ struct TransformOptions {
   std::vector<Provider const*> providers;      ///< whose raw.<provider> is read
   std::string group = "penstock-transform";    ///< the consumer's
   std::string instance = "transform";          ///< names this process in the ledger
-  std::chrono::milliseconds commit_after{50};  ///< since the first record of an interval
+  std::chrono::milliseconds commit_after{10};  ///< since the first record of an interval
   std::size_t commit_count_max = 100'000;      ///< records of an interval
   std::int64_t window_records = 100'000;   ///< W: duplicates are looked for in as many of a partition; a restart reads them again
   std::chrono::milliseconds hold{5'000};   ///< that book updates wait for their snapshot

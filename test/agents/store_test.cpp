@@ -269,7 +269,6 @@ TEST_CASE("store: a partition lost while its records wait in the batch is not wr
   for (int id = 0; id < 3; ++id) world.consumer.append(trades, trade(id));
   world.consumer.then_assign({.gained = {trades, candles}, .lost = {}});
   world.consumer.then([] {});
-  world.consumer.then([] {});
   world.consumer.then_assign({.gained = {}, .lost = {trades}});
   world.run();
   CHECK(world.sink.written.empty());
