@@ -50,9 +50,14 @@ void check_kept(kafka::Kept const& kept, Offset next, Remarks& remarks) {
 }
 
 void check_sums(Ledger const& ledger, Remarks& remarks) {
-  if (auto const span = between(ledger.from, ledger.to); span != ledger.frames + ledger.skipped)
-    remarks.differ("offsets {} to {} are {}, but {} frames + {} skipped", to_integer(ledger.from), to_integer(ledger.to), span,
-                   ledger.frames, ledger.skipped);
+  if (auto const span = between(ledger.from, ledger.to); span != ledger.frames + ledger.skipped + ledger.trimmed)
+    remarks.differ("offsets {} to {} are {}, but {} frames + {} skipped + {} trimmed", to_integer(ledger.from),
+                   to_integer(ledger.to), span, ledger.frames, ledger.skipped, ledger.trimmed);
+  if (ledger.trimmed != 0)
+    remarks.differ(
+        "{} offsets were taken by the topic's retention before they were read: what they held is missing but where "
+        "gaps was filled with it",
+        ledger.trimmed);
   if (ledger.frames != ledger.decoded + ledger.ignored + ledger.dead_frames)
     remarks.differ("{} frames, but {} decoded + {} ignored + {} dead", ledger.frames, ledger.decoded, ledger.ignored,
                    ledger.dead_frames);

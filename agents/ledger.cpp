@@ -8,10 +8,11 @@
 namespace penstock {
 namespace {
 
-using Numbers = std::array<std::pair<std::string_view, std::int64_t Ledger::*>, 11>;
+using Numbers = std::array<std::pair<std::string_view, std::int64_t Ledger::*>, 12>;
 
 constexpr Numbers numbers{{{"frames", &Ledger::frames},
                            {"skipped", &Ledger::skipped},
+                           {"trimmed", &Ledger::trimmed},
                            {"decoded", &Ledger::decoded},
                            {"ignored", &Ledger::ignored},
                            {"dead_frames", &Ledger::dead_frames},
@@ -55,6 +56,7 @@ bool Counts::empty() const { return frames == 0 && gaps == 0 && total(written) =
 void Ledger::add(Counts const& counts) {
   frames += counts.frames;
   skipped += counts.skipped;
+  trimmed += counts.trimmed;
   decoded += counts.decoded;
   ignored += counts.ignored;
   dead_frames += total(counts.dead_frames);

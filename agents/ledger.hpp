@@ -1,7 +1,7 @@
 /// What a transformer keeps account of, per raw partition: running totals that move in one transaction with the output and
 /// the offsets. They are a record of topic penstock.ledger (key <topic>/<partition>, compacted: the last one counts), and the
 /// metadata of the group's committed offset, where whoever goes on with the partition finds them again.
-///   to - from          = frames + skipped
+///   to - from          = frames + skipped + trimmed
 ///   frames             = decoded + ignored + dead_frames
 ///   records + restored = written + duplicate + dead + held + lost
 /// Pure; one thread.
@@ -25,7 +25,7 @@ inline constexpr std::string_view ledger_topic = "penstock.ledger";
 struct Counts {
   using ByKind = std::array<std::int64_t, kind_names.size()>;
 
-  std::int64_t frames = 0, skipped = 0, decoded = 0, ignored = 0;
+  std::int64_t frames = 0, skipped = 0, trimmed = 0, decoded = 0, ignored = 0;
   std::int64_t records = 0, gaps = 0;
   ByKind written{}, duplicate{};
   std::map<std::string_view, std::int64_t> dead, dead_frames;  ///< by reason: single records, whole frames
@@ -43,7 +43,8 @@ struct Ledger {
   Partition partition{};
   Offset from{}, to{};       ///< the first offset that was counted, and the next one to come
   std::int64_t frames = 0;   ///< read
-  std::int64_t skipped = 0;  ///< offsets without a frame: markers of transactions, or what retention took before it was read
+  std::int64_t skipped = 0;  ///< offsets without a frame: markers of transactions
+  std::int64_t trimmed = 0;  ///< offsets that retention took before they were read: 0, or something is missing
   std::int64_t decoded = 0;  ///< frames with records, good or bad ones
   std::int64_t ignored = 0;  ///< control frames
   std::int64_t dead_frames = 0;

@@ -51,6 +51,7 @@ struct Share {
   Pipeline pipeline;
   Offset const live_from;        ///< committed: what is before it was written already, and only makes state
   Offset next{};                 ///< to be taken
+  Offset first_kept{};           ///< of the topic, when the partition became ours
   bool is_live = false;          ///< it has all the state that it needs
   bool fresh = false;            ///< something came with the last poll
   Duration quiet{};              ///< since something came, while nothing was left to read
@@ -136,21 +137,22 @@ class Transform {
     if (verdict == Pipeline::Verdict::waits) return false;
     auto const expected = std::exchange(share.next, next(offset));
     if (live)
-      count(share, verdict, to_integer(offset) - to_integer(expected));
+      count(share, verdict, expected);
     else if (share.next >= share.live_from)
       go_live(share);
     return true;
   }
 
-  void count(Share& share, Pipeline::Verdict verdict, std::int64_t skipped) {
+  void count(Share& share, Pipeline::Verdict verdict, Offset expected) {
     ++frames_;
     auto& counts = share.counts;
     ++counts.frames;
     // A ledger begins with the first frame that there is.
+    auto const skipped = to_integer(share.next) - 1 - to_integer(expected);
     if (share.ledger.frames == 0 && counts.frames == 1)
       share.ledger.from = Offset{to_integer(share.ledger.from) + skipped};
-    else
-      counts.skipped += skipped;
+    else if (skipped > 0)
+      skip(share, expected, skipped);
     if (verdict == Pipeline::Verdict::decoded) {
       ++counts.decoded;
       counts.records += static_cast<std::int64_t>(share.pipeline.records());
@@ -158,6 +160,19 @@ class Transform {
     if (verdict == Pipeline::Verdict::ignored) ++counts.ignored;
     if (verdict == Pipeline::Verdict::dead) output_.reject_frame(share.pipeline.why());
     open_interval(share);
+  }
+
+  // Between frames stand marks of transactions. What is missing at the topic's beginning retention took before it was read.
+  static void skip(Share& share, Offset expected, std::int64_t skipped) {
+    auto const trimmed = std::clamp<std::int64_t>(to_integer(share.first_kept) - to_integer(expected), 0, skipped);
+    share.counts.trimmed += trimmed;
+    share.counts.skipped += skipped - trimmed;
+    if (trimmed > 0)
+      log::error("retention took frames before they were read: what they held is missing but where gaps is filled with it",
+                 {{"topic", share.partition.topic},
+                  {"partition", std::to_string(to_integer(share.partition.partition))},
+                  {"offsets", std::to_string(trimmed)},
+                  {"do", "raise kafka.raw_retention_hours above the longest time that transformers may be away"}});
   }
 
   // The state is what it was at the committed offset: from here on there is output.
@@ -370,6 +385,9 @@ class Transform {
   Offsets begin_shares(std::vector<TopicPartition> const& partitions) {
     Offsets starts;
     auto const committed = consumer_.committed(partitions);
+    std::vector<TopicPartition> known;
+    for (auto const& [partition, commit] : committed) known.push_back(partition);
+    auto const kept = consumer_.beginnings(known);
     if (!committed.empty()) knowledge_.catch_up();  // With the gaps that the one before left open.
     last_share_ = nullptr;
     for (auto const& partition : partitions) {
@@ -380,7 +398,10 @@ class Transform {
       shares_.erase(partition);
       Pipeline::Options const options{
           .window_records = options_.window_records, .hold = options_.hold, .grace = options_.grace, .live_from = ledger.to};
-      shares_.try_emplace(partition, partition, provider_of(partition.topic), knowledge_, options, std::move(ledger));
+      auto& share =
+          shares_.try_emplace(partition, partition, provider_of(partition.topic), knowledge_, options, std::move(ledger))
+              .first->second;
+      if (auto const first = kept.find(partition); first != kept.end()) share.first_kept = first->second;
     }
     return starts;
   }

@@ -55,6 +55,8 @@ class Consumer {
   virtual void commit(Commits const& commits) = 0;
   /// What the group has committed; partitions without it are left out. Waits up to 1.5 s, then throws a transient Fault.
   virtual Commits committed(std::vector<TopicPartition> const& partitions) = 0;
+  /// The first offset that the topic still has of each. Waits and throws as committed() does.
+  virtual Offsets beginnings(std::vector<TopicPartition> const& partitions) = 0;
 
   /// Records between position and end of all assigned partitions, from what is known locally.
   virtual std::int64_t lag_records() const = 0;

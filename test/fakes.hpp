@@ -133,6 +133,7 @@ class FakeConsumer final : public Consumer {
 
   // What the test looks at.
   Commits committed_offsets;
+  Offset first_kept{};  ///< retention took what was before
   std::vector<Offsets> commits, seeks;
   std::vector<Topic> topics;
   std::set<TopicPartition> paused;
@@ -179,6 +180,11 @@ class FakeConsumer final : public Consumer {
     note("commit " + text_of(offsets_of(given)));
     commits.push_back(offsets_of(given));
     for (auto const& [partition, commit] : given) committed_offsets[partition] = commit;
+  }
+  Offsets beginnings(std::vector<TopicPartition> const& partitions) override {
+    Offsets found;
+    for (auto const& partition : partitions) found[partition] = first_kept;
+    return found;
   }
   Commits committed(std::vector<TopicPartition> const& partitions) override {
     Commits found;

@@ -46,6 +46,7 @@ Numbers offsets_of(RawAccount const& account) {
   return {{"from_offset", to_integer(account.ledger->from)},
           {"to_offset", to_integer(account.ledger->to)},
           {"skipped", account.ledger->skipped},
+          {"trimmed", account.ledger->trimmed},
           {"restored", account.ledger->restored},
           {"lost", account.ledger->lost}};
 }

@@ -458,6 +458,18 @@ Commits KafkaConsumer::committed(std::vector<TopicPartition> const& partitions) 
   return commits;
 }
 
+Offsets KafkaConsumer::beginnings(std::vector<TopicPartition> const& partitions) {
+  Offsets found;
+  for (auto const& partition : partitions) {
+    std::int64_t low = 0, high = 0;
+    check(rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), to_integer(partition.partition), &low, &high,
+                                           committed_wait_ms),
+          "cannot ask where topic " + partition.topic + " begins");
+    found[partition] = Offset{low};
+  }
+  return found;
+}
+
 /// The position stands after the last record read; records that only control transactions may lie between it and the
 /// end, so an end that was reached counts as read.
 std::int64_t KafkaConsumer::lag_records() const {

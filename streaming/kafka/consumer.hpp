@@ -22,6 +22,7 @@ class KafkaConsumer final : public Consumer, private Trouble {
   void seek(Offsets const& offsets) override;
   void commit(Commits const& commits) override;
   Commits committed(std::vector<TopicPartition> const& partitions) override;
+  Offsets beginnings(std::vector<TopicPartition> const& partitions) override;
   std::int64_t lag_records() const override;
   std::vector<TopicPartition> assigned() const override;
   void close() override;

@@ -88,7 +88,10 @@ TEST_CASE("audit: each equation that is broken is named with its partition, and 
   };
   for (auto const& [name, breaks, where, what] : {
            Case{"a frame was not counted", [](auto& f) { ++ledger(f).skipped; }, "raw.venue/0",
-                "offsets 0 to 64 are 64, but 60 frames + 5 skipped"},
+                "offsets 0 to 64 are 64, but 60 frames + 5 skipped + 0 trimmed"},
+           Case{"retention was quicker", [](auto& f) { ledger(f).skipped -= 3, ledger(f).trimmed = 3; }, "raw.venue/0",
+                "3 offsets were taken by the topic's retention before they were read: what they held is missing but where gaps "
+                "was filled with it"},
            Case{"a frame has no verdict", [](auto& f) { --ledger(f).ignored; }, "raw.venue/0",
                 "60 frames, but 50 decoded + 6 ignored + 3 dead"},
            Case{"a record is neither written nor dropped", [](auto& f) { ++ledger(f).records; }, "raw.venue/0", "81 records"},

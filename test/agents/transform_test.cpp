@@ -267,6 +267,25 @@ TEST_CASE("transform: offsets without a frame are counted as skipped") {
   CHECK(loop.ledger("skipped") == 3);
 }
 
+TEST_CASE("transform: what retention took before it was read is counted as what it is") {
+  Loop before;
+  before.put("trade X 1");
+  before.run();
+  Loop after;
+  after.inherit(before);
+  after.consumer.append_nothing(after.raw, 7);
+  after.consumer.first_kept = Offset{6};
+  after.put("trade X 2");
+  after.consumer.append_nothing(after.raw, 2);
+  after.put("trade X 3");
+  after.run();
+  CHECK(after.ledger("from_offset") == 0);
+  CHECK(after.ledger("to_offset") == 11);
+  CHECK(after.ledger("frames") == 3);
+  CHECK(after.ledger("trimmed") == 5);  // 1 to 5
+  CHECK(after.ledger("skipped") == 3);  // 6, and two between frames
+}
+
 TEST_CASE("transform: it goes on while an interval is being committed, and closes the next one after it") {
   Loop loop;
   loop.options.commit_count_max = 1;
