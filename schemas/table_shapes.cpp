@@ -45,6 +45,8 @@ TableShape table_shape_of(std::string_view kind) {
       .columns = {columns.begin(), columns.end()},
       .types = types_of(kind),
       .identity = {identity.begin(), identity.end()},
+      .grouped_by =
+          static_cast<std::size_t>(std::ranges::find(columns, kind == Stat::kind ? "name" : "symbol") - columns.begin()),
       .later_wins = conflict_of(kind) == Conflict::later_wins,
       .identity_is_content = identity.size() + 1 == columns.size() && !std::ranges::contains(identity, "received_at"),
       .yields_column = {},

@@ -40,19 +40,49 @@ void append_big_endian(std::string& out, Number value) {
   for (int shift = 8 * (static_cast<int>(sizeof value) - 1); shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
 }
 
-// Rows that follow each other go out in one piece.
-void put_rows(TableRows const& table, RowList rows, Connection::Put const& put) {
-  for (std::size_t i = 0; i < rows.size();) {
-    auto const first = i++;
-    while (i < rows.size() && rows[i] == rows[i - 1] + 1) ++i;
-    auto const begin = rows[first] == 0 ? 0 : table.ends[rows[first] - 1];
-    put(std::string_view{table.rows}.substr(begin, table.ends[rows[i - 1]] - begin));
+// Empty where the row has fewer fields.
+std::string_view field_of(std::string_view row, std::size_t field) {
+  row.remove_prefix(sizeof(std::int16_t));
+  while (row.size() >= sizeof(std::int32_t)) {
+    std::uint32_t length = 0;
+    for (int i = 0; i < 4; ++i) length = length << 8U | static_cast<unsigned char>(row[static_cast<std::size_t>(i)]);
+    row.remove_prefix(sizeof length);
+    if (length == UINT32_MAX) length = 0;
+    if (field-- == 0) return row.substr(0, length);
+    row.remove_prefix(length);
   }
+  return {};
+}
+
+// Rows of one symbol together, in their order: the index then grows leaf by leaf, and who reads a symbol reads fewer pages.
+void group(TableRows const& table, TableShape const& shape, std::vector<std::size_t>& rows) {
+  std::map<std::string_view, std::vector<std::size_t>> groups;
+  std::vector<std::size_t>* last = nullptr;
+  std::string_view last_value;
+  for (auto const row : rows) {
+    auto const value = field_of(row_bytes(table, row), shape.grouped_by);
+    if (last == nullptr || value != last_value) last = &groups[last_value = value];
+    last->push_back(row);
+  }
+  rows.clear();
+  for (auto const& [value, members] : groups) rows.insert(rows.end(), members.begin(), members.end());
+}
+
+constexpr std::size_t block_bytes = 128 << 10;
+
+void put_rows(TableRows const& table, RowList rows, Connection::Put const& put) {
+  std::string block;
+  for (auto const row : rows) {
+    block.append(row_bytes(table, row));
+    if (block.size() < block_bytes) continue;
+    put(block);
+    block.clear();
+  }
+  put(block);
 }
 
 // The same with the row's own number as last column. A row begins with the number of its columns.
 void put_numbered(TableRows const& table, TableShape const& shape, RowList rows, Connection::Put const& put) {
-  constexpr std::size_t block_bytes = 128 << 10;
   std::string block;
   for (auto const row : rows) {
     append_big_endian(block, static_cast<std::int16_t>(shape.columns.size() + 1));
@@ -158,6 +188,7 @@ WriteResult BatchWriter::write(Connection& connection, WriteBatch const& batch) 
       }
     }
   }
+  std::ranges::sort(result.rejected, {}, &WriteResult::Bad::delivery);
   write_ledger(connection, batch, counts);
   return result;
 }
@@ -206,6 +237,7 @@ std::vector<BatchWriter::Outcome> BatchWriter::write_table(Connection& connectio
   for (std::size_t row = 0; row < outcomes.size(); ++row)
     (form.later_wins || table.backfill[row] ? staged : direct).push_back(row);
 
+  group(table, form, direct);
   write_good_rows(
       connection, direct, distance_,
       [&](std::span<Part const> parts) {

@@ -296,6 +296,20 @@ TEST_CASE("sink: a commit whose answer is lost is looked up") {
   CHECK(sink.committed({trades_0}) == batch.batch.to);
 }
 
+TEST_CASE("sink: the rows of a batch stand in the table symbol by symbol, each symbol's in their order") {
+  if (no_database()) return;
+  TestDatabase const database;
+  PostgresSink sink{database.sink_options()};
+  BatchOf batch;
+  for (int i = 0; i < 6; ++i) {
+    auto record = trade(i);
+    record.symbol = i % 3 == 0 ? "X" : i % 3 == 1 ? "A" : "M";
+    batch.add(record);
+  }
+  write(sink, batch.moves("md.trades", 0, -1, 6).batch);
+  CHECK(database.ask("select string_agg(symbol || id, ' ' order by ctid) from trades") == "A1 A4 M2 M5 X0 X3");
+}
+
 TEST_CASE("sink: after a commit whose answer was lost the next batch has its staging tables again") {
   if (no_database()) return;
   TestDatabase const database;
