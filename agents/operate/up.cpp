@@ -125,14 +125,17 @@ std::vector<AgentView> views_of(Supervisor const& supervisor) {
   return out;
 }
 
-/// Readers see the old file or the new one, never half of one.
-void replace_file(std::string const& path, std::string const& text) {
+/// Readers see the old file or the new one, never half of one. Why it could not be written; "": it was.
+std::string replace_file(std::string const& path, std::string const& text) {
   auto const fresh = path + ".new";
+  errno = 0;
   std::ofstream out{fresh, std::ios::trunc};
   out << text << '\n';
   out.close();
-  if (!out) throw Fault{Fault::Kind::fatal, "cannot write the status file " + fresh + ": name another with --status-file"};
-  std::filesystem::rename(fresh, path);
+  if (!out) return errno != 0 ? std::strerror(errno) : "it is a folder";
+  std::error_code error;
+  std::filesystem::rename(fresh, path, error);
+  return error ? error.message() : "";
 }
 
 void check_writable(std::string const& status_file) {
@@ -321,9 +324,21 @@ class Up {
   void report(Steady::time_point now) {
     auto const reports = reports_of(supervisor_);
     progress_.update(reports, now);
+    write_status(reports, now);
     terminal_.progress(progress_, now);
     notify_.status(progress_.line(now));
-    if (!ending_.status_file.empty()) replace_file(ending_.status_file, progress_.json(reports, now));
+  }
+
+  // A file that only tells of the pipeline must not end it.
+  void write_status(std::vector<AgentReport> const& reports, Steady::time_point now) {
+    if (ending_.status_file.empty()) return;
+    auto const why = replace_file(ending_.status_file, progress_.json(reports, now));
+    if (why.empty()) return;
+    terminal_.clear();
+    log::warning("the status file cannot be written; all else goes on, and the next report tries again",
+                 {{"file", ending_.status_file},
+                  {"why", why},
+                  {"do", "make room or give rights there, or name another with --status-file at the next start"}});
   }
 
   Hangup::Asked reload_when_asked() {
@@ -440,7 +455,7 @@ class Up {
     supervisor_.stop_all([&](int rank, Steady::time_point since) { return caught_up(supervisor_, rank, since); });
     auto const reports = reports_of(supervisor_);
     progress_.update(reports, Steady::now());
-    if (!ending_.status_file.empty()) replace_file(ending_.status_file, progress_.json(reports, Steady::now()));
+    write_status(reports, Steady::now());
     if (gave_up || undone) throw Fault{Fault::Kind::fatal, gave_up.value_or(*supervisor_.gave_up())};
     return stopped_as_asked;
   }
