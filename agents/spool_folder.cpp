@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <format>
 #include <fstream>
+#include <system_error>
 
 namespace penstock {
 namespace {
@@ -37,6 +39,13 @@ UsageError unusable(fs::path const& folder, std::string const& why) {
   return UsageError{"spool.folder: records cannot be kept in " + folder.string() + " (" + why +
                     "): name a folder that can be written in spool.folder (--spool-folder, PENSTOCK_SPOOL_FOLDER), or set "
                     "spool.bytes_max to 0 for none"};
+}
+
+[[noreturn]] void throw_unusable(fs::path const& folder, std::error_code const& why) {
+  if (why != std::errc::no_space_on_device && why != std::error_code{EDQUOT, std::generic_category()})
+    throw unusable(folder, why.message());
+  throw Fault{Fault::Kind::transient, "spool.folder: there is no room for records in " + folder.string() + " (" + why.message() +
+                                          "): make room there, or name another folder"};
 }
 
 // What was meant for one log is not for another.
@@ -94,10 +103,12 @@ std::string check_spool(Config const& config) {
   auto const probe = folder / (".check-" + std::to_string(::getpid()));
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) throw unusable(folder, error.message());
+  if (error) throw_unusable(folder, error);
+  errno = 0;
   bool const written = static_cast<bool>(std::ofstream{probe} << "x" << std::flush);
+  std::error_code const why{errno, std::generic_category()};
   fs::remove(probe, error);
-  if (!written) throw unusable(folder, "it cannot be written");
+  if (!written) throw_unusable(folder, why);
   auto const free = fs::space(folder, error).available;
   return std::format("{} can be written, {:.1f} GB free, {:.1f} GB for each publisher", folder.string(),
                      static_cast<double>(free) / 1e9, static_cast<double>(config.integer("spool.bytes_max")) / 1e9);

@@ -14,7 +14,8 @@ namespace penstock {
 /// to be none, or the disk has no room for one (logged). Throws UsageError where the folder cannot be used.
 std::unique_ptr<Spool> open_spool(Config const& config, std::string const& provider);
 
-/// Whether publishers may keep records there, in words. Throws UsageError where they may not.
+/// Whether publishers may keep records there, in words. Makes the folder. Throws UsageError where they may not, a transient
+/// Fault where there is no room now.
 std::string check_spool(Config const& config);
 
 }  // namespace penstock

@@ -14,6 +14,7 @@
 #include "agents/operate/up_socket.hpp"
 #include "agents/progress.hpp"
 #include "agents/settings.hpp"
+#include "agents/spool_folder.hpp"
 #include "agents/topic_plan.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/local_socket.hpp"
@@ -187,11 +188,18 @@ Loaded loaded(Config const& before) {
 }
 
 /// Throws UsageError where anything in it is wrong, as far as that can be known without asking broker and database.
-void check_all(Config const& config, UpOptions const& options) {
-  agents_of(config, options);
+void check_all(Config const& config, UpOptions const& options, bool embedded) {
+  auto const agents = agents_of(config, options);
   connection_of(config);
   if (!options.without.contains("publish"))
     for (auto const& provider : config.sections("publish")) check_publisher(config, provider);
+  bool const publishes = std::ranges::any_of(agents, [](auto const& agent) { return agent.kind == "publish" && agent.enabled; });
+  if (!publishes || embedded) return;
+  try {
+    check_spool(config);
+  } catch (Fault const& fault) {
+    if (fault.kind() != Fault::Kind::transient) throw;  // Without room the publishers say so, and do without.
+  }
 }
 
 void warn_of_idle(Config const& config, std::vector<ChildSpec> const& agents) {
@@ -227,7 +235,7 @@ class Up {
       watch_.emplace(config_.file());
     }
     take(loaded(config_));
-    check_all(config_, options_);  // A wrong configuration is found before anything is made.
+    check_all(config_, options_, embedded_);  // A wrong configuration is found before anything is made.
     listen();
     pages_ = penstock::serve(config_, overview_.pages());
     if (!prepare()) return stopped_as_asked;
@@ -368,7 +376,7 @@ class Up {
     auto fresh = loaded(config_);
     auto options = options_;
     options.counts.clear();
-    check_all(fresh.config, options);
+    check_all(fresh.config, options, embedded_);
     prepare_for(fresh.config);
     drain_without(fresh.config);
     note_own_changes(fresh.config);

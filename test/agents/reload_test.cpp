@@ -112,6 +112,6 @@ TEST_CASE("up: a database that is away at its start ends it only where that was 
   invocation.config =
       load_config(folder.file("penstock.toml",
                               "[publish.binance]\n[database]\nurl = \"postgresql://penstock@127.0.0.1:9/x\"\n[up]\n"
-                              "socket = \"none\"\nwait_ms_max = 1\n"));
+                              "socket = \"none\"\nwait_ms_max = 1\n[spool]\nbytes_max = 0\n"));
   CHECK_THROWS_WITH_AS(up_command.run(invocation), doctest::Contains("127.0.0.1"), Fault);
 }

@@ -19,6 +19,7 @@
 
 using namespace penstock;
 using penstock::test::File;
+using penstock::test::Folder;
 using Words = std::vector<std::string>;
 
 namespace {
@@ -225,6 +226,23 @@ TEST_CASE("up: a publisher that cannot work is found before anything is started"
   Invocation invocation;
   invocation.config = load_config(file.path);
   CHECK_THROWS_WITH_AS(up_command.run(invocation), doctest::Contains("NOPE"), UsageError);
+}
+
+TEST_CASE("up: a folder where publishers could not keep records is found before anything is started, unless none publishes") {
+  Folder const folder;
+  auto const invocation = [&](std::string const& publisher) {
+    Invocation one;
+    one.config = load_config(folder.file("penstock.toml", "[publish.binance]\n" + publisher +
+                                                              "[spool]\nfolder = \"/dev/null/spool\"\n"
+                                                              "[database]\nurl = \"postgresql://penstock@127.0.0.1:9/x\"\n"
+                                                              "[up]\nsocket = \"none\"\nwait_ms_max = 1\n"));
+    return one;
+  };
+  CHECK_THROWS_WITH_AS(up_command.run(invocation("")), doctest::Contains("spool.folder: records cannot be kept in"), UsageError);
+  CHECK_THROWS_AS(up_command.run(invocation("enabled = false\n")), Fault);  // The database is away.
+  auto elsewhere = invocation("");
+  elsewhere.flags = {{"without", "publish"}};
+  CHECK_THROWS_AS(up_command.run(elsewhere), Fault);
 }
 
 TEST_CASE("up: every agent that it starts knows the flags that it gives") {

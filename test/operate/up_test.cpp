@@ -1,4 +1,4 @@
-/// penstock up while something around it goes wrong. A transformer on the embedded broker needs nothing else.
+/// penstock up while something around it goes wrong, or its file is changed.
 #include "test/folder.hpp"
 #include "test/kafka/support.hpp"
 #include "test/program.hpp"
@@ -9,6 +9,7 @@
 #include <thread>
 
 using namespace penstock::test;
+using penstock::kafka::test::brokers_for_tests;
 using penstock::kafka::test::until;
 namespace fs = std::filesystem;
 
@@ -26,13 +27,29 @@ std::string text_of(std::string const& path) {
 /// Ends by itself in a minute, so that a test which waits for what it does not say ends, too.
 struct Up {
   Folder folder;
-  std::string file = folder.file("penstock.toml", "[publish.binance]\n");
-  std::string status = folder / "status";
-  Background program{"up --embedded --without publish,store --for 60 --config '" + file + "' --status-file '" + status +
-                     "' 2>&1"};
+  std::string toml, file, status = folder / "status";
+  Background program;
+
+  /// A transformer on the embedded broker needs nothing else.
+  explicit Up(std::string const& words = "--embedded --without publish,store", std::string text = "[publish.binance]\n")
+      : toml{std::move(text) + "[spool]\nfolder = \"" + folder / "spool" + "\"\n"},
+        file{folder.file("penstock.toml", toml)},
+        program{"up " + words + " --for 60 --config '" + file + "' --status-file '" + status + "' 2>&1"} {}
 
   bool reports() const {
     return until([&] { return text_of(status).contains(R"("state":"running")"); }, a_moment);
+  }
+  Ran ctl(Words words) const {
+    words.insert(words.begin(), "ctl");
+    words.insert(words.end(), {"--config", file});
+    return run(words);
+  }
+  std::string pids() const {
+    std::string pids;
+    auto const text = ctl({"status", "--json"}).text;
+    for (auto at = text.find("\"pid\":"); at != text.npos; at = text.find("\"pid\":", at + 1))
+      pids += text.substr(at, text.find(',', at) - at);
+    return pids;
   }
 };
 
@@ -52,4 +69,21 @@ TEST_CASE("up: a status file that cannot be written ends nothing, and is written
   REQUIRE(until([&] { return fs::create_directories(up.status + "/not-empty", busy); }, a_moment));
   CHECK(up.program.says("why=\"Is a directory\""));
   CHECK(up.program.end(SIGTERM) == 0);
+}
+
+TEST_CASE("up: a reload that names a folder where records cannot be kept is refused, and the publisher goes on") {
+  auto const brokers = brokers_for_tests();
+  if (brokers.empty()) return;
+  Up const up{"--without transform,store,audit", "[kafka]\nbrokers = \"" + brokers +
+                                                     "\"\n[publish.binance]\nhttp_url = \"http://127.0.0.1:9\"\n"
+                                                     "websocket_url = \"ws://127.0.0.1:9\"\n"};
+  REQUIRE(up.reports());
+  auto const pids = up.pids();
+  auto wrong = up.toml;
+  up.folder.file("penstock.toml", wrong.insert(wrong.find("/spool\""), "/penstock.toml"));
+  auto const reloaded = up.ctl({"reload"});
+  CAPTURE(reloaded.text);
+  CHECK(reloaded.code != 0);
+  CHECK(reloaded.text.contains("spool.folder: records cannot be kept in"));
+  CHECK(up.pids() == pids);
 }
