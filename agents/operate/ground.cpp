@@ -24,7 +24,7 @@ constexpr seconds tell_again{30};
 
 }  // namespace
 
-void apply_topic_plan(Config const& config) {
+void apply_topic_plan(Config const& config, std::stop_token const& stop) {
   auto const connection = connection_of(config);
   auto differences = kafka::plan_topics(connection, topic_plan(config));
   for (auto const& difference : differences)
@@ -32,6 +32,7 @@ void apply_topic_plan(Config const& config) {
       log::warning("a topic differs from its plan and is left as it is; see `penstock topics plan`",
                    {{"topic", difference.spec.name}, {"why", difference.detail}, {"risk", difference.risk}});
   std::erase_if(differences, [](auto const& difference) { return !difference.can_be_made() || !difference.risk.empty(); });
+  if (stop.stop_requested()) throw Fault{Fault::Kind::transient, "stopped before the topics were made"};
   kafka::apply_topics(connection, differences);
   if (!differences.empty()) log::info("topics applied", {{"changes", std::to_string(differences.size())}});
 }

@@ -13,8 +13,9 @@
 
 namespace penstock {
 
-/// Makes and alters topics as planned, but for what would destroy records; that is logged. Throws Fault.
-void apply_topic_plan(Config const& config);
+/// Makes and alters topics as planned, but for what would destroy records; that is logged. Throws Fault, also
+/// where it is stopped before it has changed anything.
+void apply_topic_plan(Config const& config, std::stop_token const& stop);
 /// Throws Fault where the database is away, or lacks tables; `apply`: makes them.
 void prepare_database(Config const& config, bool apply, std::stop_token const& stop);
 

@@ -282,7 +282,7 @@ class Up {
     }
     return wait_for("the broker", [&] {
       return wait_for_broker(connection_of(config_), stop, limit) &&
-             until_there("the broker", limit, stop, [&] { apply_topic_plan(config_); });
+             until_there("the broker", limit, stop, [&] { apply_topic_plan(config_, stop); });
     });
   }
 
@@ -354,6 +354,7 @@ class Up {
     if (asked == Hangup::Asked::reload || (watch_ && watch_->changed(Steady::now()))) try {
         reload();
       } catch (std::exception const& error) {
+        if (invocation_.stop.stop_requested()) return asked;
         terminal_.clear();
         log::error("the configuration stays as it was", {{"why", error.what()}, {"do", "mend the file"}});
       }
@@ -388,8 +389,17 @@ class Up {
     return changes;
   }
 
-  /// What the new configuration needs of broker and database, where that is not what the old one needed. Children are looked
-  /// after meanwhile.
+  /// Looks after the children until `done`. Throws Fault when asked to stop: ending them may take all the time that there is.
+  void run_until(std::function<bool()> const& done) {
+    while (true) {
+      if (invocation_.stop.stop_requested())
+        throw Fault{Fault::Kind::transient, "penstock up is asked to stop: the configuration stays as it was"};
+      if (done()) return;
+      supervisor_.run(turn);
+    }
+  }
+
+  /// What the new configuration needs of broker and database, where that is not what the old one needed.
   void prepare_for(Config const& fresh) {
     auto const differs = [&](std::string_view section) {
       return std::ranges::any_of(all_settings(), [&](Setting const& setting) {
@@ -399,15 +409,15 @@ class Up {
     bool const topics = differs("kafka.") || fresh.sections("publish") != config_.sections("publish") ||
                         fresh.text("transform.providers") != config_.text("transform.providers");
     bool const database = !options_.without.contains("store") && differs("database.");
-    auto made = std::async(std::launch::async, [&, topics, database] {
-      if (database) prepare_database(fresh, embedded_, invocation_.stop);
+    preparing_ = std::async(std::launch::async, [this, fresh, topics, database] {
+      auto const& stop = invocation_.stop;
+      if (database) prepare_database(fresh, embedded_, stop);
       if (!topics) return;
       if (ground_) return ground_->make_topics(fresh);
-      kafka::check_reachable(connection_of(fresh), seconds{5});
-      apply_topic_plan(fresh);
+      if (wait_for_broker(connection_of(fresh), stop, seconds{5})) apply_topic_plan(fresh, stop);
     });
-    while (made.wait_for(milliseconds{0}) != std::future_status::ready) supervisor_.run(turn);
-    made.get();
+    run_until([&] { return preparing_.wait_for(milliseconds{0}) == std::future_status::ready; });
+    preparing_.get();
   }
 
   /// What a provider that is not asked for any more has brought in is transformed before the transformers no longer read it.
@@ -420,10 +430,10 @@ class Up {
     if (ending.empty()) return;
     for (auto const& name : ending) supervisor_.stop(name);
     auto const alive = [&](ChildView const& child) { return child.pid != 0 && std::ranges::contains(ending, child.spec->name); };
-    while (std::ranges::any_of(supervisor_.children(), alive)) supervisor_.run(turn);
+    run_until([&] { return std::ranges::none_of(supervisor_.children(), alive); });
     auto const since = Steady::now();
     auto const until = since + config_.milliseconds("up.stop_ms_max");
-    while (Steady::now() < until && !caught_up(supervisor_, transformers, since)) supervisor_.run(turn);
+    run_until([&] { return Steady::now() >= until || caught_up(supervisor_, transformers, since); });
   }
 
   void note_own_changes(Config const& fresh) {
@@ -512,6 +522,7 @@ class Up {
   ControlHooks hooks_{.phase = [this] { return phase_; },
                       .reload = [this] { return reload(); },
                       .scale = [this](std::string const& agent, int count) { return scale(agent, count); }};
+  std::future<void> preparing_;  ///< the last: what it uses outlives it
 };
 
 int run(Invocation const& invocation) { return Up{invocation}.run(); }

@@ -3,6 +3,10 @@
 #include "test/kafka/support.hpp"
 #include "test/program.hpp"
 
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,6 +14,7 @@
 
 using namespace penstock::test;
 using penstock::kafka::test::brokers_for_tests;
+using penstock::kafka::test::fresh;
 using penstock::kafka::test::until;
 namespace fs = std::filesystem;
 
@@ -18,6 +23,30 @@ namespace {
 using namespace std::chrono_literals;
 
 void a_moment() { std::this_thread::sleep_for(20ms); }
+
+/// Takes connections and says nothing.
+struct Silence {
+  int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string address;
+
+  Silence() {
+    sockaddr_in any{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof any;
+    auto* const place = reinterpret_cast<sockaddr*>(&any);
+    REQUIRE(::bind(listener, place, size) == 0);
+    REQUIRE(::listen(listener, 10) == 0);
+    REQUIRE(::getsockname(listener, place, &size) == 0);
+    address = "127.0.0.1:" + std::to_string(ntohs(any.sin_port));
+  }
+  ~Silence() { ::close(listener); }
+  Silence(Silence const&) = delete;
+  Silence& operator=(Silence const&) = delete;
+
+  bool was_asked() const {
+    pollfd one{listener, POLLIN, 0};
+    return ::poll(&one, 1, 30'000) == 1;
+  }
+};
 
 std::string text_of(std::string const& path) {
   std::ifstream in{path};
@@ -60,7 +89,7 @@ TEST_CASE("up: a status file that cannot be written ends nothing, and is written
   REQUIRE(up.reports());
   auto const in_its_place = up.status + ".new";
   std::error_code busy;
-  REQUIRE(until([&] { return fs::create_directory(in_its_place, busy); }, a_moment));
+  REQUIRE(until([&] { return fs::create_symlink("/nowhere/file", in_its_place, busy), !busy; }, a_moment));
   CHECK(up.program.says("the status file cannot be written"));
   fs::remove(in_its_place);
   fs::remove(up.status);
@@ -86,4 +115,20 @@ TEST_CASE("up: a reload that names a folder where records cannot be kept is refu
   CHECK(reloaded.code != 0);
   CHECK(reloaded.text.contains("spool.folder: records cannot be kept in"));
   CHECK(up.pids() == pids);
+}
+
+TEST_CASE("up: a stop while a changed file is taken ends the agents in order, and kills none") {
+  auto const brokers = brokers_for_tests();
+  if (brokers.empty()) return;
+  Up up{"--without publish,store,audit", "[publish.binance]\n[up]\nstop_ms_max = 3400\n[transform]\ngroup = \"" +
+                                             fresh("transform") + "\"\n[kafka]\nbrokers = \"" + brokers + "\"\n"};
+  REQUIRE(up.reports());
+  Silence const broker;
+  auto changed = up.toml;
+  up.folder.file("penstock.toml", changed.replace(changed.find(brokers), brokers.size(), broker.address));
+  ::kill(up.program.pid(), SIGHUP);
+  REQUIRE(broker.was_asked());
+  ::kill(up.program.pid(), SIGTERM);
+  CHECK(up.program.says("transform ended with exit 0"));
+  CHECK(up.program.end(0) == 0);
 }
