@@ -132,3 +132,19 @@ TEST_CASE("up: a stop while a changed file is taken ends the agents in order, an
   CHECK(up.program.says("transform ended with exit 0"));
   CHECK(up.program.end(0) == 0);
 }
+
+TEST_CASE("up: --watch takes a changed file, and refuses a wrong one") {
+  Up up{"--embedded --without publish,store --watch"};
+  REQUIRE(up.reports());
+  auto const pids = up.pids();
+  auto const good = up.toml + "[transform]\nhold_ms_max = 7\n";
+  up.folder.file("penstock.toml", good);
+  CHECK(up.program.says("restarted=\"transform (transform.hold_ms_max)\""));
+  REQUIRE(until([&] { return up.ctl({"status"}).text.contains("running"); }, a_moment));
+  auto const changed = up.pids();
+  CHECK(changed != pids);
+  up.folder.file("penstock.toml", good + "hold_ms = 7\n");
+  CHECK(up.program.says("the configuration stays as it was"));
+  CHECK(up.pids() == changed);
+  CHECK(up.program.end(SIGTERM) == 0);
+}
