@@ -222,8 +222,8 @@ DeadMarks read_marks(kafka::Connection const& connection, std::stop_token const&
 }
 
 DeadOutcome look_at_letters(kafka::Connection const& connection, std::vector<Topic> const& topics, DeadAsk const& ask, Time now,
-                            std::stop_token const& stop) {
-  return go_through(connection, topics, ask, now, DeadAction::Kind::replay, nullptr, stop);
+                            DeadAction::Kind kind, std::stop_token const& stop) {
+  return go_through(connection, topics, ask, now, kind, nullptr, stop);
 }
 
 DeadOutcome act_on_letters(kafka::Connection const& connection, Topic const& topic, DeadAsk const& ask, DeadDeed const& deed,
@@ -245,7 +245,7 @@ void run_dead_retry(kafka::Connection const& connection, DeadRetryOptions const&
   metrics.retried({{"reason", "broker"}});
   while (!stop.stop_requested()) try {
       health.turned();
-      auto const found = look_at_letters(connection, dead_letter_topics(connection), ask, clock.now(), stop);
+      auto const found = look_at_letters(connection, dead_letter_topics(connection), ask, clock.now(), options.deed.kind, stop);
       ask.from = found.again;
       for (auto const& topic : found.chosen_in) {
         auto const done = act_on_letters(connection, topic, ask, options.deed, clock, stop);

@@ -43,9 +43,9 @@ struct DeadOutcome {
   Time due = Time::max();  ///< the first of these delays
 };
 
-/// Changes nothing.
+/// What `kind` would do. Changes nothing.
 DeadOutcome look_at_letters(kafka::Connection const& connection, std::vector<Topic> const& topics, DeadAsk const& ask, Time now,
-                            std::stop_token const& stop);
+                            DeadAction::Kind kind, std::stop_token const& stop);
 
 struct DeadDeed {
   DeadAction::Kind kind = DeadAction::Kind::replay;

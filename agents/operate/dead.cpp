@@ -164,7 +164,7 @@ void print_tallies_json(DeadOutcome const& found) {
 int list(Invocation const& invocation, kafka::Connection const& connection) {
   auto const topics = topics_of(connection, invocation);
   auto const now = system_clock().now();
-  auto const found = look_at_letters(connection, topics, ask_of(invocation), now, invocation.stop);
+  auto const found = look_at_letters(connection, topics, ask_of(invocation), now, DeadAction::Kind::replay, invocation.stop);
   invocation.has("json") ? print_tallies_json(found) : print_tallies(found, now);
   return stopped_as_asked;
 }
@@ -222,7 +222,7 @@ void act(Invocation const& invocation, kafka::Connection const& connection, std:
   Report report{.json = invocation.has("json"), .dry_run = dry_run, .kind = kind};
   for (auto const& topic : topics) {
     if (ask.limit <= 0 || invocation.stop.stop_requested()) break;
-    auto const outcome = dry_run ? look_at_letters(connection, {topic}, ask, system_clock().now(), invocation.stop)
+    auto const outcome = dry_run ? look_at_letters(connection, {topic}, ask, system_clock().now(), kind, invocation.stop)
                                  : act_on_letters(connection, topic, ask, deed, system_clock(), invocation.stop);
     ask.limit -= outcome.letters;
     report.add(topic, outcome);
@@ -258,11 +258,9 @@ int drop(Invocation const& invocation, kafka::Connection const& connection) {
   auto const topics = topics_of(connection, invocation);
   if (asks) {
     auto const now = system_clock().now();
-    auto const found = look_at_letters(connection, topics, ask, now, invocation.stop);
+    auto const found = look_at_letters(connection, topics, ask, now, DeadAction::Kind::drop, invocation.stop);
     if (!invocation.has("json")) print_tallies(found, now);
-    auto const letters = std::ranges::fold_left(found.tallies | std::views::values, std::int64_t{0},
-                                                [](auto sum, auto const& tally) { return sum + tally.open; });
-    if (letters > 0 && !confirmed(std::min(letters, ask.limit), invocation.stop)) {
+    if (found.letters > 0 && !confirmed(found.letters, invocation.stop)) {
       std::cout << "nothing was dropped" << std::endl;
       return stopped_as_asked;
     }

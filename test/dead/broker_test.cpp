@@ -114,6 +114,21 @@ TEST_CASE("dead: a frame with several letters goes back once, and all of them ar
   CHECK(world.dead({"ls", world.source, "--json"}).text.contains(R"("reason":"malformed","open":1,"replayed":2)"));
 }
 
+TEST_CASE("dead: a dry run of drop says what drop then does: of a frame's letters those that were asked for alone") {
+  auto const brokers = brokers_for_tests();
+  if (brokers.empty()) return;
+  World const world{{.brokers = brokers}};
+  world.write({world.letter(1, reason::unknown_symbol), world.letter(1, reason::malformed), world.letter(1, reason::malformed),
+               world.letter(2, reason::malformed), world.letter(3, reason::unknown_symbol)});
+  Words const asked{"drop", world.source, "--reason", "malformed"};
+  auto dry = asked, yes = asked;
+  dry.emplace_back("--dry-run");
+  yes.emplace_back("--yes");
+  CHECK(world.dead(dry).text == world.letters + ": 3 letters would be dropped\n");
+  CHECK(world.dead(yes).text == world.letters + ": 3 letters dropped\n");
+  CHECK(world.marked() == 3);
+}
+
 TEST_CASE("dead: a letter that failed too often stays") {
   auto const brokers = brokers_for_tests();
   if (brokers.empty()) return;
