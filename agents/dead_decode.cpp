@@ -3,7 +3,6 @@
 #include "agents/raw_record.hpp"
 #include "agents/transform/pipeline.hpp"
 #include "agents/transform/validate.hpp"
-#include "streaming/fault.hpp"
 
 #include <algorithm>
 
@@ -61,7 +60,7 @@ DecodedNow decode_now(Delivery const& letter, std::string_view source, Catalogue
     auto const kind = source.substr(canonical_prefix.size());
     if (std::ranges::contains(kind_names, kind)) return read_canonical(letter, kind);
   }
-  throw UsageError{"topic " + std::string{source} + " is neither raw.PROVIDER nor md.KIND of this version of penstock"};
+  return {.impossible = "topic " + std::string{source} + " is neither raw.PROVIDER nor md.KIND of this version of penstock"};
 }
 
 }  // namespace penstock

@@ -17,9 +17,10 @@ struct DecodedNow {
   std::vector<std::pair<std::size_t, Reject>> rejected;      ///< index in the frame
   std::vector<Reject> frame;                                 ///< at most one: it is bad as a whole
   bool ignored = false;                                      ///< a control frame
+  std::string impossible;                                    ///< why this version cannot say; "": it can
 };
 
-/// `source`: the topic that the letter came from. Throws UsageError for one that is neither raw.<known provider> nor md.<kind>.
+/// `source`: the topic that the letter came from; impossible is one that is neither raw.<known provider> nor md.<kind>.
 DecodedNow decode_now(Delivery const& letter, std::string_view source, Catalogue& catalogue);
 
 }  // namespace penstock

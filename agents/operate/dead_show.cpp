@@ -69,6 +69,7 @@ void print_text(Delivery const& letter, DeadAction const* done, DecodedNow const
   for (auto const& reject : now.frame)
     std::cout << std::format("now: rejected again, {}: {}\n", reject.reason, visible(reject.detail));
   if (now.ignored) std::cout << "now: a control frame, ignored\n";
+  if (!now.impossible.empty()) std::cout << "now: cannot be decoded: " << visible(now.impossible) << '\n';
   for (auto const& [index, reject] : now.rejected)
     std::cout << std::format("now: record {} rejected again, {}: {}\n", index, reject.reason, visible(reject.detail));
   for (auto const& [kind, json] : now.records) std::cout << std::format("now: md.{} {}\n", kind, visible(json));
@@ -91,7 +92,9 @@ void print_json(Delivery const& letter, DeadAction const* done, DecodedNow const
   for (auto const& reject : now.frame) out += '{' + json_of(reject) + '}';
   for (auto const& [index, reject] : now.rejected)
     out += std::format("{}{{\"record\":{},{}}}", out.back() == '[' ? "" : ",", index, json_of(reject));
-  std::cout << out << R"(],"ignored":)" << (now.ignored ? "true" : "false") << "}}" << std::endl;
+  out += R"(],"ignored":)" + std::string{now.ignored ? "true" : "false"};
+  if (!now.impossible.empty()) out += R"(,"impossible":)" + json_string(now.impossible);
+  std::cout << out << "}}" << std::endl;
 }
 
 }  // namespace

@@ -279,6 +279,15 @@ TEST_CASE("dead: show prints the letter with all that is known, and what it woul
   CHECK(shown.text.contains(R"("value_hex":"ff01","state":"open")"));
   CHECK(shown.text.contains(R"("rejected":[{"reason":"malformed")"));
 
+  World const unknown{connection};
+  unknown.write({unknown.letter(7, reason::malformed, "bytes of another version")});
+  shown = show(unknown.source, "0@0");
+  CHECK(shown.code == 0);
+  CHECK(shown.text.contains("reason       malformed"));
+  CHECK(shown.text.contains("bytes of another version\n\nnow: cannot be decoded: topic " + unknown.source + " is neither"));
+  shown = world.dead({"show", unknown.source, "0@0", "--json"});
+  CHECK(shown.text.contains(R"("ignored":false,"impossible":"topic )"));
+
   CHECK(world.dead({"drop", "raw.binance", "--yes"}).code == 0);
   CHECK(show("raw.binance", raw).text.contains("state        dropped at 20"));
   CHECK(world.dead({"drop", "md.trades", "--yes"}).code == 0);
