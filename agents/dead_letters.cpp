@@ -17,6 +17,8 @@ using namespace std::chrono_literals;
 
 /// Readers of the topics that letters go back to wait for a transaction that a killed process left open.
 constexpr auto transaction_timeout = 10s;
+/// What retention took of the marks is forgotten when there are twice as many as there were, and so many more.
+constexpr std::int64_t forget_after = 10'000;
 
 /// Letters about one record. The transformer writes those of one frame together.
 struct About {
@@ -184,10 +186,9 @@ class Sorter {
 };
 
 DeadOutcome go_through(kafka::Connection const& connection, std::vector<Topic> const& topics, DeadAsk const& ask, Time now,
-                       DeadAction::Kind kind, Deeds* deeds, std::stop_token const& stop) {
+                       DeadAction::Kind kind, Deeds* deeds, KnownMarks& known, std::stop_token const& stop) {
   if (topics.empty()) return {};
-  auto const marks = read_marks(connection, stop);
-  Sorter sorter{marks, ask, now, kind, deeds};
+  Sorter sorter{known.read(connection, stop), ask, now, kind, deeds};
   kafka::ReadToEnd letters{connection, topics, {.from = ask.from, .stop = stop}};
   std::vector<Delivery> deliveries;
   // A stop may have cut the marks short.
@@ -211,26 +212,33 @@ std::vector<Topic> dead_letter_topics(kafka::Connection const& connection) {
   return topics;
 }
 
-DeadMarks read_marks(kafka::Connection const& connection, std::stop_token const& stop) {
-  DeadMarks marks;
-  if (!kafka::list_topics(connection).contains(Topic{dead_marks_topic})) return marks;
-  kafka::ReadToEnd read{connection, {Topic{dead_marks_topic}}, {.stop = stop}};
+DeadMarks const& KnownMarks::read(kafka::Connection const& connection, std::stop_token const& stop) {
+  bool const is_there = kafka::list_topics(connection).contains(Topic{dead_marks_topic});
+  if (!is_there || count_ > 2 * count_first_ + forget_after) *this = {};
+  if (!is_there) return marks_;
+  kafka::ReadToEnd read{connection, {Topic{dead_marks_topic}}, {.from = ends_, .stop = stop}};
   std::vector<Delivery> deliveries;
   while (read.next(deliveries))
-    for (auto const& delivery : deliveries) marks.add(read_mark(delivery));
-  return marks;
+    for (auto const& delivery : deliveries) {
+      marks_.add(read_mark(delivery));
+      ++count_;
+    }
+  if (stop.stop_requested()) return marks_;
+  if (ends_.empty()) count_first_ = count_;
+  ends_ = read.ends();
+  return marks_;
 }
 
 DeadOutcome look_at_letters(kafka::Connection const& connection, std::vector<Topic> const& topics, DeadAsk const& ask, Time now,
-                            DeadAction::Kind kind, std::stop_token const& stop) {
-  return go_through(connection, topics, ask, now, kind, nullptr, stop);
+                            DeadAction::Kind kind, KnownMarks& known, std::stop_token const& stop) {
+  return go_through(connection, topics, ask, now, kind, nullptr, known, stop);
 }
 
 DeadOutcome act_on_letters(kafka::Connection const& connection, Topic const& topic, DeadAsk const& ask, DeadDeed const& deed,
-                           Clock& clock, std::stop_token const& stop) {
+                           Clock& clock, KnownMarks& known, std::stop_token const& stop) {
   Deeds deeds{connection, topic, deed, clock};
   try {
-    return go_through(connection, {topic}, ask, clock.now(), deed.kind, &deeds, stop);
+    return go_through(connection, {topic}, ask, clock.now(), deed.kind, &deeds, known, stop);
   } catch (Fault const& fault) {
     // The open transaction is left to its timeout: the id may be somebody else's by now, whom Exchange::abort() would end.
     throw Fault{fault.kind(), "stopped after " + std::to_string(deeds.done()) + " letters of " + topic +
@@ -242,13 +250,15 @@ void run_dead_retry(kafka::Connection const& connection, DeadRetryOptions const&
                     Health& health, std::stop_token const& stop) {
   Backoff backoff;
   DeadAsk ask{.rule = options.rule};
+  KnownMarks known;
   metrics.retried({{"reason", "broker"}});
   while (!stop.stop_requested()) try {
       health.turned();
-      auto const found = look_at_letters(connection, dead_letter_topics(connection), ask, clock.now(), options.deed.kind, stop);
+      auto const found =
+          look_at_letters(connection, dead_letter_topics(connection), ask, clock.now(), options.deed.kind, known, stop);
       ask.from = found.again;
       for (auto const& topic : found.chosen_in) {
-        auto const done = act_on_letters(connection, topic, ask, options.deed, clock, stop);
+        auto const done = act_on_letters(connection, topic, ask, options.deed, clock, known, stop);
         metrics.written({{"topic", topic.substr(0, topic.rfind('.'))}}).Increment(static_cast<double>(done.records));
         log::info("dead letters sent back",
                   {{"topic", topic}, {"letters", std::to_string(done.letters)}, {"records", std::to_string(done.records)}});

@@ -15,8 +15,18 @@ namespace penstock {
 
 /// <topic>.dead of the broker, by name.
 std::vector<Topic> dead_letter_topics(kafka::Connection const& connection);
-/// All of them, to the end. Empty where the topic is not there yet.
-DeadMarks read_marks(kafka::Connection const& connection, std::stop_token const& stop);
+
+/// All marks there are; what was read once is not read again.
+class KnownMarks {
+ public:
+  /// To the end. Empty where the topic is not there yet. Valid until the next call.
+  DeadMarks const& read(kafka::Connection const& connection, std::stop_token const& stop);
+
+ private:
+  DeadMarks marks_;
+  Offsets ends_;
+  std::int64_t count_ = 0, count_first_ = 0;  ///< of marks; of those that a read from the beginning brought
+};
 
 struct DeadAsk {
   DeadRule rule;
@@ -45,7 +55,7 @@ struct DeadOutcome {
 
 /// What `kind` would do. Changes nothing.
 DeadOutcome look_at_letters(kafka::Connection const& connection, std::vector<Topic> const& topics, DeadAsk const& ask, Time now,
-                            DeadAction::Kind kind, std::stop_token const& stop);
+                            DeadAction::Kind kind, KnownMarks& known, std::stop_token const& stop);
 
 struct DeadDeed {
   DeadAction::Kind kind = DeadAction::Kind::replay;
@@ -58,7 +68,7 @@ struct DeadDeed {
 /// Where the connection has no transactions the mark comes after what went back: a crash in between repeats at most what one
 /// read brought. Whoever comes later for the same topic ends the one before, whose Fault says so.
 DeadOutcome act_on_letters(kafka::Connection const& connection, Topic const& topic, DeadAsk const& ask, DeadDeed const& deed,
-                           Clock& clock, std::stop_token const& stop);
+                           Clock& clock, KnownMarks& known, std::stop_token const& stop);
 
 struct DeadRetryOptions {
   DeadRule rule;  ///< with its delay

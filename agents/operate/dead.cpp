@@ -164,7 +164,9 @@ void print_tallies_json(DeadOutcome const& found) {
 int list(Invocation const& invocation, kafka::Connection const& connection) {
   auto const topics = topics_of(connection, invocation);
   auto const now = system_clock().now();
-  auto const found = look_at_letters(connection, topics, ask_of(invocation), now, DeadAction::Kind::replay, invocation.stop);
+  KnownMarks known;
+  auto const found =
+      look_at_letters(connection, topics, ask_of(invocation), now, DeadAction::Kind::replay, known, invocation.stop);
   invocation.has("json") ? print_tallies_json(found) : print_tallies(found, now);
   return stopped_as_asked;
 }
@@ -219,11 +221,12 @@ void act(Invocation const& invocation, kafka::Connection const& connection, std:
                       .rule = rule_json(invocation, ask, kind == DeadAction::Kind::replay),
                       .instance = agent_instance("dead"),
                       .pacing = pacing_of(invocation.config, topics)};
+  KnownMarks known;
   Report report{.json = invocation.has("json"), .dry_run = dry_run, .kind = kind};
   for (auto const& topic : topics) {
     if (ask.limit <= 0 || invocation.stop.stop_requested()) break;
-    auto const outcome = dry_run ? look_at_letters(connection, {topic}, ask, system_clock().now(), kind, invocation.stop)
-                                 : act_on_letters(connection, topic, ask, deed, system_clock(), invocation.stop);
+    auto const outcome = dry_run ? look_at_letters(connection, {topic}, ask, system_clock().now(), kind, known, invocation.stop)
+                                 : act_on_letters(connection, topic, ask, deed, system_clock(), known, invocation.stop);
     ask.limit -= outcome.letters;
     report.add(topic, outcome);
   }
@@ -258,7 +261,8 @@ int drop(Invocation const& invocation, kafka::Connection const& connection) {
   auto const topics = topics_of(connection, invocation);
   if (asks) {
     auto const now = system_clock().now();
-    auto const found = look_at_letters(connection, topics, ask, now, DeadAction::Kind::drop, invocation.stop);
+    KnownMarks known;
+    auto const found = look_at_letters(connection, topics, ask, now, DeadAction::Kind::drop, known, invocation.stop);
     if (!invocation.has("json")) print_tallies(found, now);
     if (found.letters > 0 && !confirmed(found.letters, invocation.stop)) {
       std::cout << "nothing was dropped" << std::endl;

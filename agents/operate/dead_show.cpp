@@ -102,7 +102,8 @@ void print_json(Delivery const& letter, DeadAction const* done, DecodedNow const
 int show_dead_letter(Invocation const& invocation, Topic const& topic, std::string const& place) {
   auto const connection = connection_of(invocation.config);
   auto const found = find(connection, topic, place, invocation.stop);
-  auto const marks = read_marks(connection, invocation.stop);
+  KnownMarks known_marks;
+  auto const& marks = known_marks.read(connection, invocation.stop);
   auto const follower = kafka::make_follower(connection, {"md." + std::string{Instrument::kind}}, {});
   Knowledge known{*follower, system_clock()};
   known.read(invocation.stop);

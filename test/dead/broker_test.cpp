@@ -16,6 +16,25 @@ std::vector<std::string> sorted(std::vector<std::string> values) {
   return values;
 }
 
+/// The records of the topic of marks, not the topic.
+void delete_marks(kafka::Connection const& connection) {
+  kafka::Settings settings{connection};
+  kafka::Trouble trouble;
+  auto const client = settings.client(RD_KAFKA_PRODUCER, &trouble);
+  kafka::KafkaQueue const answers{rd_kafka_queue_new(client.get())};
+  auto* const before = rd_kafka_topic_partition_list_new(1);
+  Offsets const ends = kafka::ReadToEnd{connection, {Topic{dead_marks_topic}}, {}}.ends();
+  for (auto const& [partition, end] : ends)
+    rd_kafka_topic_partition_list_add(before, partition.topic.c_str(), to_integer(partition.partition))->offset = to_integer(end);
+  auto* asked = rd_kafka_DeleteRecords_new(before);
+  rd_kafka_topic_partition_list_destroy(before);
+  rd_kafka_DeleteRecords(client.get(), &asked, 1, nullptr, answers.get());
+  rd_kafka_DeleteRecords_destroy(asked);
+  kafka::KafkaEvent const event{rd_kafka_queue_poll(answers.get(), 10'000)};
+  REQUIRE(event != nullptr);
+  REQUIRE(rd_kafka_event_error(event.get()) == RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
 /// Tells somebody whenever it is asked for the time.
 class TellingClock final : public Clock {
  public:
@@ -172,11 +191,12 @@ TEST_CASE("dead: what was sent back and not marked yet when the process ended wa
   World const world{{.brokers = brokers}};
   world.write({world.letter(1, reason::malformed, "a"), world.letter(2, reason::malformed, "b")});
   TellingClock clock;
+  KnownMarks known;
   int asked = 0;
   clock.on_now = [&] {
     if (++asked == 2) throw Fault{Fault::Kind::fatal, "the end"};
   };
-  fault_text([&] { act_on_letters(world.connection, world.letters, {}, {}, clock, {}); }, Fault::Kind::fatal);
+  fault_text([&] { act_on_letters(world.connection, world.letters, {}, {}, clock, known, {}); }, Fault::Kind::fatal);
   CHECK(asked == 2);
   CHECK(world.dead({"replay", world.source}).text.contains("2 letters replayed"));
   CHECK(world.values() == std::vector<std::string>{"a", "b"});
@@ -188,18 +208,40 @@ TEST_CASE("dead: of two replays at once the later one goes on, the earlier one s
   World const world{{.brokers = brokers}};
   world.write({world.letter(1, reason::malformed, "a"), world.letter(2, reason::malformed, "b")});
   TellingClock clock;
+  KnownMarks known;
   int asked = 0;
   // The second time is that of the mark: what goes back is in the open transaction.
   clock.on_now = [&] {
     if (++asked == 2) CHECK(world.dead({"replay", world.source}).text.contains("2 letters replayed"));
   };
   auto const text =
-      fault_text([&] { act_on_letters(world.connection, world.letters, {}, {}, clock, {}); }, Fault::Kind::transient);
+      fault_text([&] { act_on_letters(world.connection, world.letters, {}, {}, clock, known, {}); }, Fault::Kind::transient);
   CAPTURE(text);
   CHECK(text.contains("stopped after 0 letters of " + world.letters));
   CHECK(text.contains("another instance with the same id took over"));
   CHECK(world.values() == std::vector<std::string>{"a", "b"});
   CHECK(world.marked() == 2);
+}
+
+TEST_CASE("dead: marks that were read are known, and only those that came since are read") {
+  auto const brokers = brokers_for_tests();
+  if (brokers.empty()) return;
+  World const world{{.brokers = brokers}};
+  world.write({world.letter(1, reason::malformed), world.letter(2, reason::malformed), world.letter(3, reason::malformed)});
+  KnownMarks known;
+  auto const open = [&] {
+    auto const found =
+        look_at_letters(world.connection, {world.letters}, {}, system_clock().now(), DeadAction::Kind::drop, known, {});
+    return found.letters;
+  };
+  CHECK(world.dead({"drop", world.source, "--yes", "--limit", "1"}).code == 0);
+  CHECK(open() == 2);
+  delete_marks(world.connection);
+  CHECK(open() == 2);
+  CHECK(world.dead({"drop", world.source, "--yes", "--limit", "1"}).code == 0);  // The first one again, which looks open to it.
+  CHECK(open() == 2);
+  CHECK(world.dead({"drop", world.source, "--yes", "--limit", "1"}).code == 0);
+  CHECK(open() == 1);
 }
 
 TEST_CASE("dead: without transactions letters go back and are marked, too") {
