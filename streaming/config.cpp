@@ -234,6 +234,9 @@ bool is_not_a_setting(std::string_view variable) {
          variable.starts_with("PENSTOCK_TOOLBOX");
 }
 
+/// Where the text of the configuration file is handed over; nullptr: nowhere.
+char const* given_descriptor() { return std::getenv("PENSTOCK_CONFIG_FD"); }
+
 }  // namespace
 
 std::string nearest(std::string_view word, Words const& known) {
@@ -354,7 +357,7 @@ Words Config::sections(std::string_view prefix) const {
 }
 
 std::string config_text(std::string const& path) {
-  auto const* const given = std::getenv("PENSTOCK_CONFIG_FD");
+  auto const* const given = given_descriptor();
   errno = 0;
   std::ifstream in{given == nullptr ? path : std::string{"/dev/fd/"} + given};
   std::ostringstream text;
@@ -375,7 +378,12 @@ Config ConfigLoader::load(std::string const& file, std::map<std::string, std::st
   if (config.file_.empty() && std::filesystem::exists("penstock.toml")) config.file_ = "penstock.toml";
 
   add(read_credentials(), config);
-  if (!config.file_.empty()) add(read_file(config.file_, text ? *text : config_text(config.file_), config.sections_), config);
+  if (!config.file_.empty()) {
+    auto source = read_file(config.file_, text ? *text : config_text(config.file_), config.sections_);
+    // Whoever handed the text over has looked at the file's mode; what that is now is not about this text.
+    if (!text && given_descriptor() != nullptr) source.file.clear();
+    add(source, config);
+  }
   add(read_variables(), config);
   add(read_flags(flags, spelled_flags), config);
   return config;

@@ -6,6 +6,7 @@
 #include "test/folder.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -276,6 +277,24 @@ TEST_CASE("config: a secret in a file that others may read is refused, be it the
           }).ends_with(" is a secret in a file, which others may read, too; run `chmod " + std::string{mode} + file + "`"));
   }
   CHECK_NOTHROW(load(open(folder.file("open.toml", "[database]\nurl = \"postgresql://me@host/db\"\n"))));
+}
+
+TEST_CASE("config: the mode of the file does not matter where its text was handed over, a secret's own file does") {
+  Folder const folder;
+  auto const file = folder.file("penstock.toml", "changed since\n");
+  std::filesystem::permissions(file, std::filesystem::perms{0644});
+  auto const handed_over = [&](std::string const& toml) {
+    auto const descriptor = ::open(folder.file("kept", toml).c_str(), O_RDONLY | O_CLOEXEC);
+    Variable const given{"PENSTOCK_CONFIG_FD", std::to_string(descriptor)};
+    auto const why = error_of([&] { load(file); });
+    ::close(descriptor);
+    return why;
+  };
+  CHECK(handed_over("[database]\npassword = \"kept-secret\"\n") == "no error");
+  auto const password = folder.file("password", "kept-secret\n");
+  CHECK(handed_over("[database]\npassword_file = \"" + password + "\"\n") == "no error");
+  std::filesystem::permissions(password, std::filesystem::perms{0644});
+  CHECK(handed_over("[database]\npassword_file = \"" + password + "\"\n").contains("which others may read, too"));
 }
 
 TEST_CASE("config: a secret that is given nowhere is looked for where systemd puts credentials") {
