@@ -85,14 +85,22 @@ std::string scaled_name(std::string const& asked, std::vector<ChildView> const& 
   return asked;
 }
 
+std::string told_levels(Words const& names, bool debug, std::vector<ChildView> const& children) {
+  Words told, left_out;
+  for (auto const& child : children)
+    if (std::ranges::contains(names, child.spec->name))
+      (set_log_level(child, debug) ? told : left_out).push_back(child.spec->name);
+  if (told.empty())
+    throw Fault{Fault::Kind::transient, left_out.front() + " has not reported since it was started: ask again when it runs"};
+  return "\"agents\":" + json_list(told) + ",\"left_out\":" + json_list(left_out);
+}
+
 std::string done(Request const& request, Supervisor& supervisor, ControlHooks const& hooks) {
   if (request.act == "status") return status_json(hooks.phase(), supervisor.children());
   if (request.act == "reload") return json_of(hooks.reload());
   if (request.act == "scale") return json_of(hooks.scale(scaled_name(request.agent, supervisor.children()), request.count));
   auto const names = agents_named(request.agent, supervisor.children());
-  if (request.act == "log-level")
-    for (auto const& child : supervisor.children())
-      if (std::ranges::contains(names, child.spec->name)) set_log_level(child, request.debug);
+  if (request.act == "log-level") return told_levels(names, request.debug, supervisor.children());
   for (auto const& name : names) {
     if (request.act == "start") supervisor.start(name);
     if (request.act == "stop") supervisor.stop(name);

@@ -1,7 +1,7 @@
 /// What `penstock ctl` asks of `penstock up`: one JSON object a line each way.
 ///   {"do":"status"} · {"do":"start"|"stop"|"restart","agent":"publish binance"} · {"do":"scale","agent":"transform","count":3} ·
 ///   {"do":"log-level","agent":"store","level":"debug"|"configured"} · {"do":"reload"}
-///   {"ok":true,…} · {"ok":false,"error":"…"}
+///   {"ok":true,…} (of log-level with "left_out": those that do not run or have not reported yet) · {"ok":false,"error":"…"}
 /// An agent is named by its name; "publish" stands for all publishers, "publish binance" for all of that provider, "all" for all.
 #pragma once
 

@@ -179,8 +179,11 @@ int run(Invocation const& invocation) {
   }
   auto const names = texts_of(answer, "agents");
   if (act == "log-level") {
-    if (!invocation.has("json"))
-      for (auto const& name : names) std::cout << name << " logs at level " << invocation.arguments.back() << '\n' << std::flush;
+    if (invocation.has("json")) return stopped_as_asked;
+    for (auto const& name : names) std::cout << name << " logs at level " << invocation.arguments.back() << '\n';
+    for (auto const& name : texts_of(answer, "left_out"))
+      std::cout << name << " was left out: it does not run, or has just been started\n";
+    std::cout << std::flush;
     return stopped_as_asked;
   }
   wait_for(talk, names, act != "stop", invocation.config.milliseconds("up.stop_ms_max") + answer_max, invocation.stop);

@@ -1,6 +1,5 @@
 #include "agents/operate/log_level.hpp"
 
-#include "streaming/fault.hpp"
 #include "streaming/log.hpp"
 
 #include <csignal>
@@ -20,10 +19,10 @@ void tell(ChildView const& child, bool raised) {
 
 }  // namespace
 
-void set_log_level(ChildView const& child, bool raised) {
-  if (!can_be_told(child))
-    throw Fault{Fault::Kind::transient, child.spec->name + " has not reported since it was started: ask again when it runs"};
+bool set_log_level(ChildView const& child, bool raised) {
+  if (!can_be_told(child)) return false;
   tell(child, raised);
+  return true;
 }
 
 // Told what to do, not to change it: an operator may have signalled all processes at once.

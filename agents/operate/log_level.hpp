@@ -9,8 +9,8 @@
 
 namespace penstock {
 
-/// Tells one child. Throws Fault where it cannot be told yet.
-void set_log_level(ChildView const& child, bool raised);
+/// Tells one child. False: it does not run, or has not reported yet, so it cannot be told.
+bool set_log_level(ChildView const& child, bool raised);
 
 /// Tells each child that has not been told yet, those that are started later, too. Call it now and then.
 class LogLevelPasser {

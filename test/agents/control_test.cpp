@@ -112,6 +112,16 @@ TEST_CASE("control: the status has all that is known of each agent") {
   CHECK(answer.contains(R"("pid":)" + pid + R"(,"restarts":0,"restarts_10m":0})"));
 }
 
+TEST_CASE("control: a level of the log for all reaches those that run, and the others are named") {
+  Talk talk;
+  auto reports = agent("store");
+  reports.command = {"/bin/sh", "-c", "trap '' USR1; echo \"{\\\"pid\\\":$$,}\" >&3; exec sleep 1000"};
+  talk.supervisor.become({agent("transform"), reports, agent("publish", "binance")}, Supervisor::ByHand::keep);
+  while (talk.supervisor.children().size() > 3 || talk.supervisor.children()[1].status.empty()) talk.supervisor.run(10ms);
+  CHECK(talk.ask(R"({"do":"log-level","agent":"all","level":"debug"})") ==
+        R"({"ok":true,"agents":["store"],"left_out":["transform","publish binance"]})");
+}
+
 TEST_CASE("control: a configuration that is refused is an answer, too") {
   Talk talk;
   talk.hooks.reload = []() -> Supervisor::Changes { throw UsageError{"penstock.toml line 3: no"}; };
