@@ -131,11 +131,18 @@ http::Page Overview::agents() const {
   return {.body = '[' + out + "]\n"};
 }
 
+// Agents have no pages of their own: all their metrics are on this one's.
+http::Page Overview::targets(std::string_view host) {
+  if (host.empty()) return {.status = 400, .type = "text/plain", .body = "the request has no Host, which is the target\n"};
+  return {.body = R"([{"targets":[)" + json_string(host) + R"(],"labels":{}}])" + '\n'};
+}
+
 http::Pages Overview::pages() const {
-  return {{"/livez", [this] { return live(); }},
-          {"/readyz", [this] { return ready(); }},
-          {"/metrics", [this] { return metrics(); }},
-          {"/agents", [this] { return agents(); }}};
+  return {{"/livez", [this](auto) { return live(); }},
+          {"/readyz", [this](auto) { return ready(); }},
+          {"/metrics", [this](auto) { return metrics(); }},
+          {"/agents", [this](auto) { return agents(); }},
+          {"/targets", [](auto host) { return targets(host); }}};
 }
 
 }  // namespace penstock

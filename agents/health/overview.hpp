@@ -7,6 +7,7 @@
 #include <chrono>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace penstock {
@@ -43,7 +44,10 @@ class Overview {
   /// [{"name":…,"state":…,"why":…,"pid":…,"restarts":…,"ready":…,"checks":[…],"rss_bytes":…,"cpu_seconds":…,"status":…},…];
   /// status: its last status line, or null
   http::Page agents() const;
-  /// /livez, /readyz, /metrics, /agents. This must outlive them.
+  /// Prometheus' HTTP service discovery: where to scrape /metrics, which is where it asks.
+  /// https://prometheus.io/docs/prometheus/latest/http_sd/
+  static http::Page targets(std::string_view host);
+  /// /livez, /readyz, /metrics, /agents, /targets. This must outlive them.
   http::Pages pages() const;
 
  private:

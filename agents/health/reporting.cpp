@@ -90,9 +90,9 @@ Reporting::Reporting(Config const& config, kafka::Connection const& kafka, Metri
   if (fd < 0 && config.text("http.listen") == "off") return;
   health_.bad("broker", "it was not reached yet");
   look();
-  server_ = serve(config, {{"/livez", [this] { return live(); }},
-                           {"/readyz", [this] { return ready(); }},
-                           {"/metrics", [this] { return this->metrics(); }}});
+  server_ = serve(config, {{"/livez", [this](auto) { return live(); }},
+                           {"/readyz", [this](auto) { return ready(); }},
+                           {"/metrics", [this](auto) { return this->metrics(); }}});
   prober_ = std::jthread{[&health, probe = std::make_unique<kafka::Probe>(kafka)](std::stop_token const& stop) {
     ask_broker(*probe, health, stop);
   }};

@@ -74,7 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (request.method() != beast::http::verb::get && request.method() != beast::http::verb::head)
       return text(405, "only GET and HEAD");
     std::string_view const target = request.target();
-    if (auto const found = pages_.find(target.substr(0, target.find('?'))); found != pages_.end()) return found->second();
+    if (auto const found = pages_.find(target.substr(0, target.find('?'))); found != pages_.end())
+      return found->second(request[beast::http::field::host]);
     std::string all;
     for (auto const& [path, page] : pages_) all += ' ' + path;
     return text(404, "there is no such page; there is" + all);

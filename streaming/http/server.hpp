@@ -16,8 +16,9 @@ struct Page {
   std::string type = "application/json";
   std::string body;
 };
-/// Path -> what makes it: called in the server's thread, one at a time; it must not throw.
-using Pages = std::map<std::string, std::function<Page()>, std::less<>>;
+/// Path -> what makes it: called in the server's thread, one at a time; it must not throw. `host`: this server's name and port
+/// as the asker has them, "" where it did not say.
+using Pages = std::map<std::string, std::function<Page(std::string_view host)>, std::less<>>;
 
 /// "127.0.0.1:9464", "[::1]:0", "localhost:9464": an address of this machine, as a number, and a port.
 bool is_listen_address(std::string_view text);

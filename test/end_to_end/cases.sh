@@ -405,6 +405,7 @@ case_health() {
   equal 'status of /livez' 200 "$(ask /livez | head -1)"
   ask /metrics > "$dir/metrics"
   equal 'agents that are up' 3 "$(grep -c '^penstock_up{.*} 1$' "$dir/metrics")"
+  equal 'the target that Prometheus is told of' "[{\"targets\":[\"127.0.0.1:$port\"],\"labels\":{}}]" "$(ask /targets | tail -n +2)"
   equal 'series with a symbol' 0 "$(grep -c 'USDT' "$dir/metrics")"
   for agent in publish transform store; do positive "records written by $agent" "$(sed -n "s/^penstock_written_total{agent=\"$agent\".*} //p" "$dir/metrics" | awk '{ sum += $1 } END { print sum + 0 }')"; done
   positive 'buckets of received to stored' "$(grep -c '^penstock_hop_seconds_bucket{agent="store",from="received",instance="store".*to="stored"' "$dir/metrics")"

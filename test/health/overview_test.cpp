@@ -111,6 +111,17 @@ TEST_CASE("overview: /agents lists them all") {
   CHECK(body.contains("it has just been started"));
 }
 
+TEST_CASE("overview: Prometheus discovers one target, the server that it asks, under the name that it asks for") {
+  Supervisor up;
+  up.overview.update({up.agent("publish binance"), up.agent("store")});
+  auto const page = up.overview.pages().at("/targets")("penstock.example:9464");
+  CHECK(page.status == 200);
+  CHECK(page.type == "application/json");
+  CHECK(page.body == "[{\"targets\":[\"penstock.example:9464\"],\"labels\":{}}]\n");
+  CHECK(up.overview.pages().at("/targets")("").status == 400);
+  CHECK(up.overview.pages().at("/targets")("a\"b").body.starts_with(R"([{"targets":["a\"b"])"));
+}
+
 TEST_CASE("overview: what an answer costs, with as many series as three busy agents have") {
   constexpr int answers = 200;
   Metrics metrics{"transform"};

@@ -47,8 +47,9 @@ std::string get(std::uint16_t port, std::string const& path) {
 }
 
 http::Pages pages() {
-  return {{"/ok", [] { return http::Page{.body = "{}"}; }},
-          {"/no", [] { return http::Page{.status = 503, .type = "text/plain", .body = "not ready"}; }}};
+  return {{"/ok", [](auto) { return http::Page{.body = "{}"}; }},
+          {"/host", [](auto host) { return http::Page{.type = "text/plain", .body = '<' + std::string{host} + '>'}; }},
+          {"/no", [](auto) { return http::Page{.status = 503, .type = "text/plain", .body = "not ready"}; }}};
 }
 
 }  // namespace
@@ -63,7 +64,9 @@ TEST_CASE("http server: pages with their status and type; others are told what t
   CHECK(get(server.port(), "/no").starts_with("HTTP/1.1 503 "));
   auto const missing = get(server.port(), "/other");
   CHECK(missing.starts_with("HTTP/1.1 404 "));
-  CHECK(missing.contains("/no /ok"));
+  CHECK(missing.contains("/host /no /ok"));
+  CHECK(ask(server.port(), "GET /host HTTP/1.1\r\nHost: name:9464\r\nConnection: close\r\n\r\n").ends_with("<name:9464>"));
+  CHECK(ask(server.port(), "GET /host HTTP/1.0\r\n\r\n").ends_with("<>"));
   CHECK(ask(server.port(), "POST /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             .starts_with("HTTP/1.1 405 "));
   auto const head = ask(server.port(), "HEAD /ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
