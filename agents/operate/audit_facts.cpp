@@ -250,9 +250,9 @@ class Look {
       take_ledger(delivery.value);
     } else if (topic.ends_with(dead_suffix)) {
       letters_.add(delivery);
-    } else {
-      ++*in_flight_.at({Topic{topic}, delivery.position.partition});
-    }
+    } else if (auto const found = in_flight_.find({Topic{topic}, delivery.position.partition}); found != in_flight_.end()) {
+      ++*found->second;
+    }  // Else of a partition that was added while this looks: nothing else of it is known, and the next look sees all of it.
   }
 
   void take_ledger(std::string_view json) {

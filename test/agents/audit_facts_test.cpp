@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <future>
 #include <thread>
 
 using namespace penstock;
@@ -273,6 +274,22 @@ TEST_CASE("audit: meddling with the log is found, with the partition") {
   tell_where_it_was(world.group);
   CHECK(has(world.differences(), 1, raw_1 + ": the ledger ends at offset") == "");
   CHECK(has(world.differences(), 1, "has committed 2") == "");
+}
+
+TEST_CASE("audit: a partition that is added while it looks is of the next look") {
+  auto const brokers = kafka::test::brokers_for_tests();
+  if (brokers.empty() || no_database()) return;
+  World world{brokers};
+  auto other = world.database.connect();
+  other.execute("begin; lock table penstock.offsets in access exclusive mode");
+  auto look = std::async(std::launch::async, [&] { return world.differences(); });
+  auto const waits = [&] { return !other.query("select from pg_locks where not granted and database is not null").empty(); };
+  REQUIRE(kafka::test::until(waits, [] { std::this_thread::sleep_for(std::chrono::milliseconds{20}); }));
+  kafka::apply_topics(world.connection, kafka::plan_topics(world.connection, {{.name = "md.options", .partitions = 3}}));
+  produce(world.connection, "md.options", {{.key = "x", .value = "{}", .partition = Partition{2}}});
+  other.execute("commit");
+  CHECK(has(look.get(), 0, "") == "");
+  CHECK(has(world.differences(), 1, "1 too many") == "");
 }
 
 TEST_CASE("audit: a stop ends it, and is no answer") {
