@@ -1,5 +1,7 @@
 #include "agents/audit.hpp"
 
+#include "agents/topic_plan.hpp"
+
 #include <algorithm>
 #include <format>
 #include <numeric>
@@ -140,7 +142,8 @@ void check_kind(AuditFacts const& facts, std::size_t kind, KindSums const& sums,
   if (before > most + sums.uncounted_most)
     remarks.differ("{} written by transformers, but {}: {} are missing", before, found, before - most);
   else if (before > most)
-    remarks.note("{} of {} written records may be before the offset where the stores began", before - most, before);
+    remarks.note("{} of {} written records may be before the offset where the stores began{}", before - most, before,
+                 is_kept_by_key(kind_names[kind]) ? ", or later ones of the same key replaced them before they were read" : "");
   if (after >= least || kind == gaps_index) return;  // Publishers write gaps, too, and keep no account.
   if (doubts.partial || !facts.knows_all_replays)
     remarks.note("{}, {} more than the ledgers of transformers know of, which do not go back to the beginning", found,
@@ -187,6 +190,8 @@ std::map<std::size_t, KindSums> sums_by_kind(AuditFacts const& facts) {
     sums.in_flight_most += account.records_in_flight.value_or(in_flight);
     sums.uncounted_most += to_integer(place ? place->first : account.kept.first);
     if (counted) sums.read += counted->read;
+    if (is_kept_by_key(*found)) sums.uncounted_most += in_flight - account.records_in_flight.value_or(in_flight);
+    if (is_kept_by_key(*found) && counted) sums.uncounted_most += counted->skipped;
     if (counted && counted->rewound > 0) sums.is_comparable = false;
     if (place && place->next > account.kept.end) sums.is_comparable = false;
   }

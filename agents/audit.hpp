@@ -6,7 +6,8 @@
 ///   md.<kind>, each partition        next_offset - first_offset = read + skipped - rewound, read = written + duplicate + dead,
 ///                                    the ledger's rows begin and end where penstock.offsets says, dead = letters in
 ///                                    md.<kind>.dead
-///   between them, each kind          written by transformers + replayed = read by stores + in flight
+///   between them, each kind          written by transformers + replayed = read by stores + in flight (where the topic keeps the
+///                                    last record of each key: + at most the offsets without a record)
 ///   table <kind>                     rows = written; where the later one wins: rows <= written, each identity once
 /// Dead letters count by where their header says that they came from, each record once.
 #pragma once
@@ -92,8 +93,9 @@ struct AuditFacts {
 struct KindSums {
   std::int64_t read = 0;
   std::int64_t in_flight_least = 0, in_flight_most = 0;  ///< records; the same where they were counted
-  std::int64_t uncounted_most = 0;                       ///< offsets before the ledgers begin
-  bool is_comparable = true;                             ///< no: the topic was made anew
+  /// Offsets before the ledgers begin; where the topic keeps the last of each key, also those that hold no record any more.
+  std::int64_t uncounted_most = 0;
+  bool is_comparable = true;  ///< no: the topic was made anew
 };
 std::map<std::size_t, KindSums> sums_by_kind(AuditFacts const& facts);
 

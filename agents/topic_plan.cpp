@@ -38,7 +38,7 @@ TopicConfig kept_as_totals() {
 
 TopicConfig config_of_kind(std::string_view kind, std::int64_t hours) {
   // A catalogue is read from its beginning: whoever comes late needs each instrument once.
-  if (kind == Instrument::kind || kind == Venue::kind) return kept_by_key();
+  if (is_kept_by_key(kind)) return kept_by_key();
   // Not by key: a symbol has many gaps under one key, and the open ones must stay until they are closed.
   if (kind == Gap::kind && hours >= 0) return kept_for(std::max(hours, gaps_hours_least));
   return kept_for(hours);
@@ -100,6 +100,8 @@ std::vector<kafka::TopicSpec> topic_plan(Config const& config) {
   add(Topic{dead_marks_topic}, kept_for(2 * dead_hours));
   return plan;
 }
+
+bool is_kept_by_key(std::string_view kind) { return kind == Instrument::kind || kind == Venue::kind; }
 
 bool is_our_topic(Topic const& topic) {
   return topic.starts_with("raw.") || topic.starts_with("md.") || topic.starts_with("penstock.");

@@ -213,6 +213,38 @@ TEST_CASE("audit: what cannot be known is said, and is no difference") {
   }
 }
 
+TEST_CASE("audit: what a topic that keeps the last of each key has dropped before a store read it is no difference") {
+  auto const about = [](std::string_view kind, std::int64_t written, bool is_read) {
+    auto changed = facts();
+    auto const index = static_cast<std::size_t>(std::ranges::find(kind_names, kind) - kind_names.begin());
+    changed.written_before[index] = changed.written_after[index] = written;
+    // A store that began anew found 4 records in 12 offsets.
+    StoreLedger const ledger{
+        .place = StoreLedger::Place{Offset{0}, Offset{12}},
+        .sums = StoreLedger::Sums{.from = Offset{0}, .to = Offset{12}, .read = 4, .skipped = 8, .written = 4}};
+    changed.stored.push_back({.partition = {"md." + std::string{kind}, Partition{0}},
+                              .kept = {Offset{0}, Offset{12}},
+                              .ledger = is_read ? ledger : StoreLedger{},
+                              .letters = {},
+                              .records_in_flight = is_read ? 0 : 4});
+    return reconcile(changed);
+  };
+  for (bool const is_read : {false, true}) {
+    CAPTURE(is_read);
+    for (auto const kind : {Instrument::kind, Venue::kind}) {
+      CHECK(about(kind, 4, is_read).empty());
+      auto const dropped = about(kind, 10, is_read);
+      REQUIRE(dropped.size() == 1);
+      CHECK_FALSE(dropped[0].differs);
+      CHECK(dropped[0].what ==
+            "6 of 10 written records may be before the offset where the stores began, or later ones of the "
+            "same key replaced them before they were read");
+      CHECK(with(true, about(kind, 13, is_read)).size() == 1);
+    }
+    CHECK(with(true, about(Option::kind, 10, is_read)).size() == 1);
+  }
+}
+
 TEST_CASE("audit: without any ledger of a transformer nothing is compared with it") {
   auto changed = facts();
   changed.raw.clear();
