@@ -3,6 +3,7 @@
 
 in_service() { docker_here exec -i "$(compose ps -q "$1")" "${@:2}"; }
 sql() { in_service database sh -c 'PGPASSWORD=$POSTGRES_PASSWORD psql -X -q -h 127.0.0.1 -U penstock -d penstock --csv -v ON_ERROR_STOP=1'; }
+sql_of_grafana() { in_service database env PGPASSWORD=change-me psql -X -q -h 127.0.0.1 -U grafana -d penstock --csv -v ON_ERROR_STOP=1; }
 # The ports that compose.yaml publishes.
 prometheus=http://127.0.0.1:9090
 ask() { docker_beside python3 -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())' "$1"; }
@@ -55,9 +56,15 @@ until_true 60 "the audit asked for by hand agrees" audited
 until_true 60 "Prometheus has every rule, and none has an error" rules_are_well
 until_true 10 "no alert fires" holds 'absent(ALERTS{alertstate="firing"})'
 
+[ "$(sql <<< "select distinct usename from pg_stat_activity where application_name like 'penstock%'" | tail -n +2 | xargs)" = penstock_store ] ||
+  die "the agents are in the database as somebody else than penstock_store"
+sql_of_grafana <<< 'select count(*) from trades' > /dev/null || die "Grafana's user may not look"
+if sql_of_grafana <<< 'create table mine (x int); delete from trades' 2> /dev/null; then die "Grafana's user may do more than look"; fi
+say "agents and Grafana have no more rights in the database than they need"
+
 # The dashboards' rates look back 20 s: four scrapes.
 until_true 60 "there is half a minute of history" holds 'count_over_time(up{job="penstock"}[2m]) > bool 6'
-declare -f docker_here in_service sql > "$work/psql"
+declare -f docker_here in_service sql_of_grafana > "$work/psql"
 declare -p docker_pid docker_dir >> "$work/psql"
-printf 'compose() { echo %s; }\nsql\n' "$(compose ps -q database)" >> "$work/psql"
+printf 'compose() { echo %s; }\nsql_of_grafana\n' "$(compose ps -q database)" >> "$work/psql"
 docker_beside python3 -B test/compose/panels.py "$prometheus" bash "$work/psql" || die "a panel has no data"
