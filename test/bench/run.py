@@ -1,9 +1,9 @@
 """Called by scripts/bench, which brings DATABASE_URL and KAFKA_BROKERS. Each figure is ours / limit in the same run."""
 import argparse, json, os, platform, re, subprocess, sys, time, traceback
 
-import compare, measure, parts, plot, restart, scale, tables, whole
+import compare, measure, parts, plot, restart, scale, supervised, tables, whole
 
-SECTIONS = {**parts.SECTIONS, **whole.SECTIONS, **scale.SECTIONS, **restart.SECTIONS}
+SECTIONS = {**parts.SECTIONS, **whole.SECTIONS, **scale.SECTIONS, **restart.SECTIONS, **supervised.SECTIONS}
 NOT_BY_DEFAULT = {"outage"}  # It takes --minutes in which nothing can be seen but that memory does not grow.
 
 
