@@ -46,7 +46,9 @@ std::string_view silence_advice(std::string_view reason) {
   // librdkafka says nothing of a connection that is closed before it was of use.
   if (reason.contains("brokers are down"))
     return "it hangs up: where it speaks TLS set kafka.tls = true, where it asks who we are kafka.sasl_mechanism";
-  if (reason.contains("isconnected")) return "where it asks who we are set kafka.sasl_mechanism";
+  // A listener without TLS that is slower to hang up than the handshake is to be noticed leaves no better word.
+  if (reason.contains("isconnected"))
+    return "it hangs up: where it asks who we are set kafka.sasl_mechanism, where it does not speak TLS set kafka.tls = false";
   return {};
 }
 

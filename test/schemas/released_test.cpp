@@ -70,7 +70,7 @@ struct Comparison {
   void compare_limit(std::string const& at, char const* key, dom::object before, dom::object now, int sign) {
     std::int64_t was = 0, is = 0;
     auto const had = before[key].get(was) == simdjson::SUCCESS, has = now[key].get(is) == simdjson::SUCCESS;
-    if (has && (!had || is * sign < was * sign))
+    if (has && (!had || (sign > 0 ? is < was : is > was)))
       breaks.push_back(std::format("{}: {} was {}, is {}", at, key, had ? std::to_string(was) : "free", is));
   }
 
