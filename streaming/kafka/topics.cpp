@@ -22,6 +22,7 @@ constexpr auto ready_wait = 30s;
 /// A broker that has just started says of itself that it is too few; a wrong setting says so for ever.
 constexpr auto replication_wait = 8s;
 constexpr auto request_wait = 10s;
+constexpr auto told_max = 3s;
 constexpr auto again_after = 500ms;
 
 struct Admin {
@@ -277,6 +278,20 @@ std::string differences_in(TopicSpec const& spec, std::map<std::string, std::str
   return text;
 }
 
+/// A broker that has taken a configuration tells the old one for a moment, and whoever plans meanwhile would see it differ.
+void wait_until_told(Admin& admin, Differences const& altered) {
+  std::vector<Topic> names;
+  for (auto const& difference : altered) names.push_back(difference.spec.name);
+  for (auto const until = Clock::now() + told_max; !names.empty() && Clock::now() < until; std::this_thread::sleep_for(50ms)) {
+    auto const configs = when_ready([&] { return configs_of(admin, names); });
+    if (!configs || std::ranges::all_of(altered, [&](TopicDifference const& each) {
+          auto const told = configs->find(each.spec.name);
+          return told != configs->end() && differences_in(each.spec, told->second).empty();
+        }))
+      return;
+  }
+}
+
 /// Less time or fewer bytes than before; -1 and what is no number are without end.
 bool is_shorter(std::string const& planned, std::string const& now) {
   auto const limit = [](std::string const& text) {
@@ -403,6 +418,7 @@ void apply_topics(Connection const& connection, std::vector<TopicDifference> con
   for (auto const& difference : of_kind(differences, Kind::config)) when_ready([&] { alter(admin, difference.spec); });
   wait_for(admin, missing);
   wait_for(admin, small);
+  wait_until_told(admin, of_kind(differences, Kind::config));
 }
 
 }  // namespace penstock::kafka
