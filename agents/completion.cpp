@@ -4,6 +4,8 @@
 #include "agents/settings.hpp"
 
 #include <algorithm>
+#include <format>
+#include <string>
 #include <string_view>
 
 namespace penstock {
@@ -164,7 +166,7 @@ void append_zsh(std::string& out, Command const& command) {
     out += " \\\n        '" + std::string{offer.repeats ? "*" : ""} + offer.name +
            (offer.value == Offer::Value::none ? "" : "=") + '[' + in_quotes(offer.help) + ']' + zsh_action(offer) + "'";
   if (auto const words = allowed_words(command); !words.empty())
-    out += std::string{" \\\n        '"} + (command.arguments_most > 1 ? "*" : "1") + ":word:(" + joined(words) + ")'";
+    out += std::format(" \\\n        '{}:word:({})'", command.arguments_most > 1 ? "*" : "1", joined(words));
   out += " ;;\n";
 }
 
