@@ -70,13 +70,21 @@ void group(TableRows const& table, TableShape const& shape, std::vector<std::siz
 
 constexpr std::size_t block_bytes = 128 << 10;
 
+// Rows that follow each other in the batch, too, go out in one piece.
 void put_rows(TableRows const& table, RowList rows, Connection::Put const& put) {
   std::string block;
-  for (auto const row : rows) {
-    block.append(row_bytes(table, row));
-    if (block.size() < block_bytes) continue;
+  for (std::size_t i = 0; i < rows.size();) {
+    auto const first = i++;
+    while (i < rows.size() && rows[i] == rows[i - 1] + 1) ++i;
+    auto const begin = rows[first] == 0 ? 0 : table.ends[rows[first] - 1];
+    auto const run = std::string_view{table.rows}.substr(begin, table.ends[rows[i - 1]] - begin);
+    if (block.size() + run.size() < block_bytes) {
+      block.append(run);
+      continue;
+    }
     put(block);
     block.clear();
+    put(run);
   }
   put(block);
 }
@@ -134,9 +142,9 @@ TableShape const& BatchWriter::shape(std::string const& table) {
 // Binary rows are not converted: what a column of another type would make of them could be wrong without an error.
 void BatchWriter::check_types(Connection& connection, std::string const& table) {
   auto const& form = shape(table);
-  for (auto const& row : connection.query("select attname, format_type(atttypid, null) from pg_attribute"
-                                          " where attrelid = to_regclass($1) and attnum > 0 and not attisdropped",
-                                          {identifier(form.name)})) {
+  for (auto const& row : connection.query_prepared("select attname, format_type(atttypid, null) from pg_attribute"
+                                                   " where attrelid = to_regclass($1) and attnum > 0 and not attisdropped",
+                                                   {identifier(form.name)})) {
     auto const column = std::ranges::find(form.columns, row[0].value());
     if (column == form.columns.end()) continue;
     auto const& type = form.types[static_cast<std::size_t>(column - form.columns.begin())];
@@ -207,10 +215,10 @@ void BatchWriter::claim(Connection& connection, WriteBatch const& batch) const {
   std::string const keys =
       " from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])"
       " as w (topic, partition, expected, next_offset, first_offset)";
-  auto moved = connection.execute("update penstock.offsets o set next_offset = w.next_offset, at = now()" + keys +
-                                      " where o.consumer_group = $1 and o.topic = w.topic and o.partition = w.partition"
-                                      " and o.next_offset = w.expected",
-                                  parameters);
+  auto moved = connection.execute_prepared("update penstock.offsets o set next_offset = w.next_offset, at = now()" + keys +
+                                               " where o.consumer_group = $1 and o.topic = w.topic and o.partition = w.partition"
+                                               " and o.next_offset = w.expected",
+                                           parameters);
   auto const all = static_cast<std::int64_t>(batch.to.size());
   if (moved < all)
     moved += connection.execute(
@@ -297,7 +305,7 @@ void BatchWriter::write_ledger(Connection& connection, WriteBatch const& batch,
               text_of(count_of(batch.read, key)), text_of(skipped), text_of(rewound), text_of(counted.written),
               text_of(counted.duplicate), text_of(count_of(batch.dead, key) + counted.refused)});
   }
-  connection.execute(
+  connection.execute_prepared(
       "insert into penstock.ledger as l (consumer_group, instance, hour, topic, partition, from_offset, to_offset, read, skipped,"
       " rewound, written, duplicate, dead)"
       " select $1, $2, date_trunc('hour', now(), 'UTC'), w.*"

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <map>
 #include <pqxx/pqxx>
 #include <ranges>
 
@@ -397,17 +398,45 @@ std::string array_of(std::vector<Value> const& values) {
   return out + "}";
 }
 
+std::vector<Row> rows_of(pqxx::result const& result) {
+  std::vector<Row> rows;
+  for (auto const& row : result) {
+    rows.emplace_back();
+    for (auto const& field : row) rows.back().push_back(field.is_null() ? Value{} : Value{field.c_str()});
+  }
+  return rows;
+}
+
 struct Connection::Parts {
   // libpqxx owns the handle and runs all statements but one: its stream_to escapes and copies every field again, which the
   // store's rows do not need, since they are in COPY's binary format already. So the handle is made here, kept, and used for
   // COPY.
   PGconn* handle = nullptr;
   std::optional<pqxx::connection> connection;
-  Cancel cancel;    // Made ahead: it may be started from another thread.
-  int socket = -1;  // A duplicate, so that its number cannot become another file's.
+  std::map<std::string, std::string> prepared;  // Statement -> name.
+  Cancel cancel;                                // Made ahead: it may be started from another thread.
+  int socket = -1;                              // A duplicate, so that its number cannot become another file's.
 
   ~Parts() {
     if (socket >= 0) ::close(socket);
+  }
+  pqxx::result exec(std::string const& statement, Row const& parameters) {
+    return at_edge([&] {
+      pqxx::nontransaction work{*connection};
+      return parameters.empty() ? work.exec(statement) : work.exec(statement, params_of(parameters));
+    });
+  }
+  pqxx::result exec_prepared(std::string const& statement, Row const& parameters) {
+    return at_edge([&] {
+      auto found = prepared.find(statement);
+      if (found == prepared.end()) {
+        auto const name = "penstock_" + std::to_string(prepared.size());
+        connection->prepare(name, statement);
+        found = prepared.emplace(statement, name).first;
+      }
+      pqxx::nontransaction work{*connection};
+      return work.exec(pqxx::prepped{found->second}, params_of(parameters));
+    });
   }
   // Of the COPY `which`; all that follows must be read.
   [[noreturn]] void throw_answer(Result answer, std::size_t which) const {
@@ -434,24 +463,19 @@ Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 
 std::vector<Row> Connection::query(std::string const& statement, Row const& parameters) {
-  return at_edge([&] {
-    pqxx::nontransaction work{*parts_->connection};
-    auto const result = parameters.empty() ? work.exec(statement) : work.exec(statement, params_of(parameters));
-    std::vector<Row> rows;
-    for (auto const& row : result) {
-      rows.emplace_back();
-      for (auto const& field : row) rows.back().push_back(field.is_null() ? Value{} : Value{field.c_str()});
-    }
-    return rows;
-  });
+  return rows_of(parts_->exec(statement, parameters));
 }
 
 std::int64_t Connection::execute(std::string const& statement, Row const& parameters) {
-  return at_edge([&] {
-    pqxx::nontransaction work{*parts_->connection};
-    auto const result = parameters.empty() ? work.exec(statement) : work.exec(statement, params_of(parameters));
-    return static_cast<std::int64_t>(result.affected_rows());
-  });
+  return static_cast<std::int64_t>(parts_->exec(statement, parameters).affected_rows());
+}
+
+std::vector<Row> Connection::query_prepared(std::string const& statement, Row const& parameters) {
+  return rows_of(parts_->exec_prepared(statement, parameters));
+}
+
+std::int64_t Connection::execute_prepared(std::string const& statement, Row const& parameters) {
+  return static_cast<std::int64_t>(parts_->exec_prepared(statement, parameters).affected_rows());
 }
 
 void Connection::begin() {

@@ -93,6 +93,9 @@ class Connection {
   std::vector<Row> query(std::string const& statement, Row const& parameters = {});
   /// The same; how many rows it touched.
   std::int64_t execute(std::string const& statement, Row const& parameters = {});
+  /// Both for what is said with every batch: it is planned once for the connection.
+  std::vector<Row> query_prepared(std::string const& statement, Row const& parameters);
+  std::int64_t execute_prepared(std::string const& statement, Row const& parameters);
 
   void begin();
   void commit();  ///< throws InDoubt where the answer was lost
