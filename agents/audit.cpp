@@ -190,8 +190,8 @@ std::map<std::size_t, KindSums> sums_by_kind(AuditFacts const& facts) {
     sums.in_flight_most += account.records_in_flight.value_or(in_flight);
     sums.uncounted_most += to_integer(place ? place->first : account.kept.first);
     if (counted) sums.read += counted->read;
-    if (is_kept_by_key(*found)) sums.uncounted_most += in_flight - account.records_in_flight.value_or(in_flight);
-    if (is_kept_by_key(*found) && counted) sums.uncounted_most += counted->skipped;
+    if (is_kept_by_key(*found))
+      sums.uncounted_most += in_flight - account.records_in_flight.value_or(in_flight) + (counted ? counted->skipped : 0);
     if (counted && counted->rewound > 0) sums.is_comparable = false;
     if (place && place->next > account.kept.end) sums.is_comparable = false;
   }

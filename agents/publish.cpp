@@ -96,8 +96,8 @@ void run_publish(Provider const& provider, Subscription const& subscription, Pub
       client.run(queue.open() ? options.turn : options.turn / 4, queue.open());
       queue.poll();
     } catch (Fault const& fault) {
-      if (fault.kind() != Fault::Kind::transient)
-        queue.keep();     // What was received outlives this process, where there is a spool.
+      // What was received outlives this process, where there is a spool.
+      if (fault.kind() != Fault::Kind::transient) queue.keep();
       queue.hold(fault);  // Throws a fatal one.
     }
   shut_down(streams, queue, clock, options.flush_max);

@@ -84,7 +84,7 @@ class Store {
     auto const idle = filling_->empty() && !writing_busy_;
     auto const room = options_.batch_count_max - std::min(options_.batch_count_max, filling_->count());
     consumer_.poll(fresh_, std::clamp(room, std::size_t{1}, poll_count), idle ? idle_wait : poll_wait);
-    has_read_all_ = fresh_.empty();
+    came_nothing_ = fresh_.empty();
     for (auto const& delivery : fresh_)
       if (is_placed(delivery.position)) add(delivery);
     dead_letters_.poll(milliseconds{0});
@@ -175,7 +175,7 @@ class Store {
     // What comes together, because it was committed together, is written together; but not each record alone.
     auto const now = clock_.steady();
     bool const due = now - filling_since_ >= options_.batch_age_max;
-    bool const quiet = has_read_all_ && now - writing_since_ >= std::min(batch_age_least, options_.batch_age_max);
+    bool const quiet = came_nothing_ && now - writing_since_ >= std::min(batch_age_least, options_.batch_age_max);
     if (is_full() || due || quiet) begin_writing();
   }
 
@@ -226,11 +226,14 @@ class Store {
       health_.good("output", "all dead letters are acknowledged");
       return true;
     } catch (Fault const& fault) {
-      health_.bad("output",
-                  "the broker does not take dead letters, and no batch is written before: " + std::string{fault.what()});
+      letters_wait(fault.what());
       hold(fault, "broker");
       return false;
     }
+  }
+
+  void letters_wait(std::string const& why) {
+    health_.bad("output", "the broker does not take dead letters, and no batch is written before: " + why);
   }
 
   void put_letter(Delivery const& delivery, Reject const& why) {
@@ -241,8 +244,7 @@ class Store {
       letters_lost_ = stop_.stop_requested();
       if (letters_lost_) return;
       health_.turned();
-      health_.bad("output",
-                  "the broker does not take dead letters, and no batch is written before: see whether it runs, and has room");
+      letters_wait("see whether it runs, and has room");
       dead_letters_.poll(poll_wait);
     }
     letters_pending_ = true;
@@ -358,7 +360,7 @@ class Store {
   SteadyTime filling_since_{}, writing_since_{}, write_again_{}, place_again_{}, database_at_{};
   Backoff backoff_{backoff_first, backoff_most};
   bool writing_busy_ = false, sink_started_ = false, paused_ = false, holding_ = false, letters_pending_ = false,
-       letters_lost_ = false, has_read_all_ = false;
+       letters_lost_ = false, came_nothing_ = false;
   char const* received_topic_ = nullptr;
   prometheus::Counter* received_ = nullptr;
 };

@@ -18,6 +18,7 @@
 #include <exception>
 #include <map>
 #include <optional>
+#include <ranges>
 
 namespace penstock {
 namespace {
@@ -385,9 +386,7 @@ class Transform {
   Offsets begin_shares(std::vector<TopicPartition> const& partitions) {
     Offsets starts;
     auto const committed = consumer_.committed(partitions);
-    std::vector<TopicPartition> known;
-    for (auto const& [partition, commit] : committed) known.push_back(partition);
-    auto const kept = consumer_.beginnings(known);
+    auto const kept = consumer_.beginnings(committed | std::views::keys | std::ranges::to<std::vector>());
     if (!committed.empty()) knowledge_.catch_up();  // With the gaps that the one before left open.
     last_share_ = nullptr;
     for (auto const& partition : partitions) {

@@ -3,9 +3,7 @@
 #include "schemas/fields.hpp"
 #include "schemas/kinds.hpp"
 #include "schemas/writer.hpp"
-
-#include <bit>
-#include <concepts>
+#include "streaming/big_endian.hpp"
 
 namespace penstock {
 namespace {
@@ -13,13 +11,6 @@ namespace {
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t word_bytes_max = 16;
 constexpr std::int32_t absent_length = -1;
-
-template <std::integral Number>
-char* put_big_endian(char* at, Number value) {
-  if constexpr (std::endian::native == std::endian::little) value = std::byteswap(value);
-  std::memcpy(at, &value, sizeof value);
-  return at + sizeof value;
-}
 
 /// Four bytes for the length of what `fill` writes after them.
 template <class Fill>

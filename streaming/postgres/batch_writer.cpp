@@ -1,5 +1,7 @@
 #include "streaming/postgres/batch_writer.hpp"
 
+#include "streaming/big_endian.hpp"
+
 #include <algorithm>
 #include <format>
 
@@ -35,19 +37,13 @@ std::string_view row_bytes(TableRows const& table, std::size_t row) {
   return std::string_view{table.rows}.substr(begin, table.ends[row] - begin);
 }
 
-template <class Number>
-void append_big_endian(std::string& out, Number value) {
-  for (int shift = 8 * (static_cast<int>(sizeof value) - 1); shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
-}
-
 // Empty where the row has fewer fields.
 std::string_view field_of(std::string_view row, std::size_t field) {
   row.remove_prefix(sizeof(std::int16_t));
   while (row.size() >= sizeof(std::int32_t)) {
-    std::uint32_t length = 0;
-    for (int i = 0; i < 4; ++i) length = length << 8U | static_cast<unsigned char>(row[static_cast<std::size_t>(i)]);
-    row.remove_prefix(sizeof length);
-    if (length == UINT32_MAX) length = 0;
+    auto const said = get_big_endian<std::int32_t>(row);
+    row.remove_prefix(sizeof said);
+    auto const length = static_cast<std::size_t>(std::max(said, 0));  // -1: null
     if (field-- == 0) return row.substr(0, length);
     row.remove_prefix(length);
   }

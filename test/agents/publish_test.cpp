@@ -819,6 +819,21 @@ std::vector<Gap> gaps_in(World const& world) {
   return gaps;
 }
 
+/// The gap of that channel while the spool was full, as it was told: open, then `end`.
+std::vector<Gap> spool_full_gaps(World const& world, std::string_view channel, GapState end) {
+  auto gaps = gaps_in(world);
+  std::erase_if(gaps, [&](auto const& gap) { return gap.channel != channel; });
+  REQUIRE(gaps.size() == 2);
+  for (auto const& gap : gaps) {
+    CHECK(gap.symbol == "*");
+    CHECK(gap.cause == GapCause::spool_full);
+    CHECK(gap.from_time == gaps[0].from_time);
+  }
+  CHECK(gaps[0].state == GapState::open);
+  CHECK(gaps[1].state == end);
+  return gaps;
+}
+
 }  // namespace
 
 TEST_CASE("publish: while the broker takes, nothing goes to the spool") {
@@ -990,19 +1005,12 @@ TEST_CASE("publish: a spool that is full makes polls wait, and a stream is let g
   auto values = world.raw();
   std::erase(values, "{}");
   CHECK(values == expected);
-  auto gaps = gaps_in(world);
-  std::erase_if(gaps, [](auto const& gap) { return gap.channel == "prices"; });
-  REQUIRE(gaps.size() == 2);
-  for (auto const& gap : gaps) {
-    CHECK(gap.symbol == "*");
-    CHECK(gap.channel == "*");
-    CHECK(gap.cause == GapCause::spool_full);
-    CHECK(gap.from_time == gaps[0].from_time);
-  }
-  CHECK(gaps[0].state == GapState::open);
-  CHECK(gaps[1].state == GapState::filled);
+  auto const gaps = spool_full_gaps(world, "*", GapState::filled);
   CHECK(gaps[0].from_time < *parse_time("2026-01-02T03:04:10Z"));
   CHECK(gaps[1].to_time >= *parse_time("2026-01-02T03:05:05Z"));
+  spool_full_gaps(world, "prices", GapState::unfillable);
+  CHECK(gaps_in(world).size() == 4);
+  CHECK(world.metrics.gaps({{"provider", "venue"}, {"cause", "spool-full"}}).Value() == 2);
 }
 
 TEST_CASE("publish: what a poll is not asked for while the spool is full is a gap") {
@@ -1016,16 +1024,8 @@ TEST_CASE("publish: what a poll is not asked for while the spool is full is a ga
   world.at(20s, [&] { CHECK(gaps_in(world).empty()); });
   world.at(100s, [&] { world.producer.hold = world.producer.full = false; });
   world.run(110s);
-  auto const gaps = gaps_in(world);
-  REQUIRE(gaps.size() == 2);
-  for (auto const& gap : gaps) {
-    CHECK(gap.symbol == "*");
-    CHECK(gap.channel == "prices");
-    CHECK(gap.cause == GapCause::spool_full);
-    CHECK(gap.from_time == gaps[0].from_time);
-  }
-  CHECK(gaps[0].state == GapState::open);
-  CHECK(gaps[1].state == GapState::unfillable);
+  auto const gaps = spool_full_gaps(world, "prices", GapState::unfillable);
+  CHECK(gaps_in(world).size() == 2);
   CHECK(gaps[1].to_time - gaps[1].from_time > 80s);
   CHECK(world.metrics.gaps({{"provider", "venue"}, {"cause", "spool-full"}}).Value() == 1);
   CHECK(world.stale() == 0);

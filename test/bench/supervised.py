@@ -1,14 +1,8 @@
 """Section: what `penstock up` costs over the chain that it keeps."""
-import os, signal, socket, statistics, subprocess, sys, time, urllib.request
+import os, signal, statistics, subprocess, sys, time, urllib.request
 
 from measure import Agent, broker_cpu, brokers, cpu_of, database, database_cpu, say, value
 from pipeline import Simulator, asked, clear, fresh_group, fresh_topics, seconds_until_visible
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _configuration(simulator, port):
@@ -52,7 +46,7 @@ def supervised():
     for _ in range(min(asked().rounds, 3)):
         fresh_topics()
         clear()
-        simulator, port = Simulator("max", 600), _free_port()
+        simulator, port = Simulator("max", 600), int(subprocess.check_output(["bash", "-c", ". scripts/lib/ports.sh; free_ports 1"]))
         path = _configuration(simulator, port)
         up = Agent(["up", "--config", path])
         seconds_until_visible(120)

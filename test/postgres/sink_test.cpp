@@ -33,9 +33,11 @@ std::uint16_t port_of(std::string const& url) {
   auto const at = url.find(':', url.find('@'));
   return static_cast<std::uint16_t>(std::stoi(url.substr(at + 1)));
 }
-std::string through(Proxy const& proxy, std::string url) {
+SinkOptions through(Proxy const& proxy, SinkOptions options) {
+  auto& url = options.database.url;
   auto const at = url.find(':', url.find('@'));
-  return url.replace(at + 1, url.find('/', at) - at - 1, std::to_string(proxy.port()));
+  url.replace(at + 1, url.find('/', at) - at - 1, std::to_string(proxy.port()));
+  return options;
 }
 
 }  // namespace
@@ -275,9 +277,7 @@ TEST_CASE("sink: a commit whose answer is lost is looked up") {
   if (no_database()) return;
   TestDatabase const database;
   Proxy proxy{port_of(server_url())};
-  auto options = database.sink_options();
-  options.database.url = through(proxy, options.database.url);
-  PostgresSink sink{options};
+  PostgresSink sink{through(proxy, database.sink_options())};
   write(sink, trades(0, 5, -1, 5).batch);
   auto const batch = trades(5, 9, 5, 9);
 
@@ -314,9 +314,7 @@ TEST_CASE("sink: after a commit whose answer was lost the next batch has its sta
   if (no_database()) return;
   TestDatabase const database;
   Proxy proxy{port_of(server_url())};
-  auto options = database.sink_options();
-  options.database.url = through(proxy, options.database.url);
-  PostgresSink sink{options};
+  PostgresSink sink{through(proxy, database.sink_options())};
   write(sink, BatchOf{}.add(candle("1", 1)).moves("md.candles", 0, -1, 1).batch);
   proxy.loses = Proxy::Loses::answer_to_commit;
   CHECK(write(sink, BatchOf{}.add(candle("2", 2)).moves("md.candles", 0, 1, 2).batch).committed);
@@ -328,9 +326,7 @@ TEST_CASE("sink: a lost answer to the commit of a batch with bad rows is looked 
   if (no_database()) return;
   TestDatabase const database;
   Proxy proxy{port_of(server_url())};
-  auto options = database.sink_options();
-  options.database.url = through(proxy, options.database.url);
-  PostgresSink sink{options};
+  PostgresSink sink{through(proxy, database.sink_options())};
   auto batch = trades(0, 3, -1, 4);
   batch.add("trades", row_with_bad_time());
   CHECK(!write(sink, batch.batch).committed);
@@ -368,11 +364,9 @@ TEST_CASE("sink: a backend that is ended in the middle costs a retry and nothing
 TEST_CASE("sink: a database that is away for a while is a reason to wait") {
   if (no_database()) return;
   TestDatabase const database;
-  auto options = database.sink_options();
   auto proxy = std::make_unique<Proxy>(port_of(server_url()));
   auto const port = proxy->port();
-  options.database.url = through(*proxy, options.database.url);
-  PostgresSink sink{options};
+  PostgresSink sink{through(*proxy, database.sink_options())};
   write(sink, trades(0, 5, -1, 5).batch);
   proxy.reset();
   auto const batch = trades(5, 9, 5, 9);
@@ -422,9 +416,7 @@ TEST_CASE("sink: a server that is frozen holds neither committed() nor commit() 
   if (no_database()) return;
   TestDatabase const database;
   Proxy proxy{port_of(server_url())};
-  auto options = database.sink_options();
-  options.database.url = through(proxy, options.database.url);
-  auto sink = std::make_unique<PostgresSink>(options);
+  auto sink = std::make_unique<PostgresSink>(through(proxy, database.sink_options()));
   auto batch = trades(0, 3, -1, 4);
   batch.add("trades", row_with_bad_time());
   auto const took = [](auto const& work) {
@@ -473,9 +465,7 @@ TEST_CASE("sink: is gone within 5 s while the database holds it up, or the netwo
   if (no_database()) return;
   TestDatabase const database;
   Proxy proxy{port_of(server_url())};
-  auto options = database.sink_options();
-  options.database.url = through(proxy, options.database.url);
-  auto sink = std::make_unique<PostgresSink>(options);
+  auto sink = std::make_unique<PostgresSink>(through(proxy, database.sink_options()));
   write(*sink, trades(0, 1, -1, 1).batch);
   auto other = database.connect();
   other.begin();
