@@ -93,7 +93,7 @@ class TransactionalExchange final : public Exchange {
 
   void produce(std::string_view topic, Record const& record) override {
     auto const full = waiting_bytes_ >= waiting_bytes_max;
-    if (!settled(full ? commit_wait + slice : 0ms) || is_marking()) {
+    if (!ended(full ? commit_wait + slice : 0ms) || !send_waiting()) {
       waiting_bytes_ += record.key.size() + record.value.size() + record_overhead_bytes;
       waiting_.emplace_back(topic, record);
       return;
@@ -103,10 +103,10 @@ class TransactionalExchange final : public Exchange {
   }
 
   void commit(Commits const& inputs, Consumer& consumer) override {
-    while (!settled(slice)) {
+    while (!ended(slice)) {
     }
     if (is_marking()) std::this_thread::sleep_until(marked_at_);
-    settled(0ms);  // With what waited for the marks.
+    send_waiting();
     if (!open_ && inputs.empty()) return;
     auto* const reader = dynamic_cast<KafkaConsumer*>(&consumer);
     if (reader == nullptr) throw Fault{Fault::Kind::fatal, "a transaction needs a consumer of Kafka"};
@@ -117,16 +117,8 @@ class TransactionalExchange final : public Exchange {
   }
 
   bool settled(std::chrono::milliseconds wait) override {
-    if (ending_.valid()) {
-      if (ending_.wait_for(wait) != std::future_status::ready) return false;
-      ending_.get();
-    }
-    if (waiting_.empty() || is_marking()) return true;
-    begin();
-    unless_spent([&] {
-      for (auto const& [topic, record] : waiting_) offer_until_taken(*outbox_, topic, record, options_.stop);
-    });
-    forget_waiting();
+    if (!ended(wait)) return false;
+    send_waiting();
     return true;
   }
 
@@ -147,6 +139,26 @@ class TransactionalExchange final : public Exchange {
   }
 
  private:
+  /// False: the transaction's end is still on its way after `wait`. Throws what became of it.
+  bool ended(std::chrono::milliseconds wait) {
+    if (!ending_.valid()) return true;
+    if (ending_.wait_for(wait) != std::future_status::ready) return false;
+    ending_.get();
+    return true;
+  }
+
+  /// False: not yet, the marks of the last transaction are being written; what comes now has to wait behind the others.
+  bool send_waiting() {
+    if (is_marking()) return false;
+    if (waiting_.empty()) return true;
+    begin();
+    unless_spent([&] {
+      for (auto const& [topic, record] : waiting_) offer_until_taken(*outbox_, topic, record, options_.stop);
+    });
+    forget_waiting();
+    return true;
+  }
+
   void end_transaction(KafkaList const& offsets, KafkaGroup const& group) {
     Limit const limit{commit_wait, options_.stop};
     if (offsets->cnt > 0)

@@ -216,6 +216,31 @@ TEST_CASE("exchange: output and offsets appear together, and the lag is 0 behind
   CHECK(input.consumer->committed({input.partition}).at(input.partition).offset == Offset{100});
 }
 
+TEST_CASE("exchange: records keep their order, while a transaction ends and when the next one begins") {
+  auto const brokers = brokers_for_tests();
+  if (brokers.empty()) return;
+  auto const connection = connection_to(brokers);
+  Input input{connection, 1};
+  auto const output = make_topic(connection, "md.out", 1);
+  auto const exchange = make_exchange(connection, {.transactional_id = fresh("id"), .group = input.group});
+  std::vector<std::string> expected;
+  for (int transaction = 0; transaction < 50; ++transaction) {
+    // Without a pause, from before the commit is answered until the next transaction runs.
+    for (auto const end = Steady::now() + 18ms; Steady::now() < end;) {
+      auto number = std::to_string(expected.size());
+      exchange->produce(output, record("k", number));
+      expected.push_back(std::move(number));
+    }
+    exchange->commit({{input.partition, Offset{1}}}, *input.consumer);
+  }
+  CHECK(exchange->settled(20s));
+  std::vector<std::string> values;
+  CHECK(until([&] { return (values = committed_values(connection, output)).size() >= expected.size(); }, [] {}));
+  CHECK(values.size() == expected.size());
+  auto const [found, other] = std::ranges::mismatch(values, expected);
+  CHECK((found == values.end() ? "the end" : "not " + *other + " but " + *found) == "the end");
+}
+
 TEST_CASE("exchange: what was aborted is never seen, its offsets do not count, and the next interval works") {
   auto const brokers = brokers_for_tests();
   if (brokers.empty()) return;
