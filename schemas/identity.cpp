@@ -16,7 +16,7 @@ namespace penstock {
 namespace {
 
 std::size_t size_of(std::string_view text) { return 4 + text.size(); }
-std::size_t size_of(Decimal const& decimal) { return size_of(std::string_view{decimal.text()}); }
+std::size_t size_of(Decimal const& decimal) { return size_of(decimal.text()); }
 std::size_t size_of(Time) { return 8; }
 std::size_t size_of(std::int64_t) { return 8; }
 std::size_t size_of(bool) { return 1; }
@@ -39,7 +39,7 @@ char* put_bytes(char* at, Integer value) {
 }
 
 char* put_value(char* at, std::string_view text) { return put(put_bytes(at, static_cast<std::uint32_t>(text.size())), text); }
-char* put_value(char* at, Decimal const& decimal) { return put_value(at, std::string_view{decimal.text()}); }
+char* put_value(char* at, Decimal const& decimal) { return put_value(at, decimal.text()); }
 char* put_value(char* at, Time time) { return put_bytes(at, std::int64_t{time.time_since_epoch().count()}); }
 char* put_value(char* at, std::int64_t value) { return put_bytes(at, value); }
 char* put_value(char* at, bool value) {

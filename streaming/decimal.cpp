@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 namespace penstock {
 namespace {
@@ -56,6 +57,21 @@ std::optional<Parts> cut(std::string_view text) {
   return parts;
 }
 
+/// True of -?digits[.digits]; of what is spelled otherwise, cut() knows more.
+bool is_plain(std::string_view text) {
+  auto const* at = text.data();
+  auto const* const end = at + text.size();
+  if (at != end && *at == '-') ++at;
+  auto const* const whole = at;
+  while (at != end && is_digit(*at)) ++at;
+  if (at == whole || (*whole == '0' && at - whole > 1)) return false;
+  if (at == end) return true;
+  auto const* const point = at;
+  if (*at++ != '.') return false;
+  while (at != end && is_digit(*at)) ++at;
+  return at == end && at - point > 1;
+}
+
 /// The digits with the point moved. Every digit stays, also zeros at the end: 1.20e1 is 12.0. Zero itself becomes 0.
 std::optional<std::string> plain(Parts const& parts) {
   auto digits = std::string{parts.whole}.append(parts.fraction);
@@ -101,26 +117,49 @@ std::strong_ordering compare_sizes(Parts const& left, Parts const& right) {
 }  // namespace
 
 std::optional<Decimal> Decimal::parse(std::string_view text) {
-  auto const parts = cut(text);
-  if (!parts) return {};
-  if (parts->has_exponent) {
-    auto written = plain(*parts);
-    if (!written) return {};
-    return Decimal{std::move(*written)};
+  Decimal number;
+  if (!number.assign(text)) return {};
+  return number;
+}
+
+bool Decimal::assign(std::string_view text) {
+  if (text.size() <= here_.size() && is_plain(text)) {
+    keep(text);
+    return true;
   }
-  if (parts->whole.size() > digits_max || parts->fraction.size() > digits_max) return {};
-  return Decimal{std::string{text}};
+  auto const parts = cut(text);
+  if (!parts) return false;
+  if (parts->has_exponent) {
+    auto const written = plain(*parts);
+    if (written) keep(*written);
+    return written.has_value();
+  }
+  if (parts->whole.size() > digits_max || parts->fraction.size() > digits_max) return false;
+  keep(text);
+  return true;
+}
+
+void Decimal::keep(std::string_view text) {
+  if (text.size() > here_.size()) {
+    long_ = std::make_unique<std::string const>(text);
+    return;
+  }
+  long_.reset();
+  std::memcpy(here_.data(), text.data(), text.size());
+  size_ = static_cast<std::uint8_t>(text.size());
 }
 
 bool Decimal::is_number(std::string_view text) { return cut(text).has_value(); }
 
-bool Decimal::is_zero() const { return !text_.empty() && text_.find_first_not_of("-0.") == std::string::npos; }
-bool Decimal::is_negative() const { return !text_.empty() && text_.front() == '-' && !is_zero(); }
-bool Decimal::is_positive() const { return !text_.empty() && text_.front() != '-' && !is_zero(); }
+bool Decimal::is_zero() const {
+  return !empty() && std::ranges::none_of(text(), [](char c) { return c >= '1'; });
+}
+bool Decimal::is_negative() const { return text().starts_with('-') && !is_zero(); }
+bool Decimal::is_positive() const { return !empty() && text().front() != '-' && !is_zero(); }
 
 std::strong_ordering compare(Decimal const& left, Decimal const& right) {
-  auto const a = parts_of(left.text_);
-  auto const b = parts_of(right.text_);
+  auto const a = parts_of(left.text());
+  auto const b = parts_of(right.text());
   bool const a_below_zero = a.negative && !is_nothing(a);
   bool const b_below_zero = b.negative && !is_nothing(b);
   if (a_below_zero != b_below_zero) return b_below_zero <=> a_below_zero;

@@ -1,6 +1,7 @@
 #include "streaming/time.hpp"
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -20,10 +21,29 @@ constexpr Time earliest{sys_days{std::chrono::year{0} / 1 / 1}};
 constexpr Time latest{sys_days{std::chrono::year{10000} / 1 / 1} - Duration{1}};
 constexpr std::int64_t latest_seconds = floor<seconds>(latest).time_since_epoch().count();
 
-void put_two(char* out, unsigned value) {
-  out[0] = static_cast<char>('0' + value / 10);
-  out[1] = static_cast<char>('0' + value % 10);
-}
+constexpr auto two_digits = [] {
+  std::array<std::array<char, 2>, 100> made{};
+  for (std::size_t i = 0; i < made.size(); ++i) made[i] = {static_cast<char>('0' + i / 10), static_cast<char>('0' + i % 10)};
+  return made;
+}();
+void put_two(char* out, unsigned value) { std::memcpy(out, two_digits[value].data(), 2); }
+
+/// What the day that was written last looks like: the next one is most often the same.
+struct WrittenDay {
+  sys_days day = sys_days::min();
+  std::array<char, time_text_bytes> text{};  ///< of its midnight
+
+  void write(sys_days wanted) {
+    day = wanted;
+    year_month_day const date{day};
+    auto const year = static_cast<unsigned>(static_cast<int>(date.year()));
+    std::memcpy(text.data(), "0000-00-00T00:00:00.000000Z", text.size());
+    put_two(text.data(), year / 100);
+    put_two(text.data() + 2, year % 100);
+    put_two(text.data() + 5, static_cast<unsigned>(date.month()));
+    put_two(text.data() + 8, static_cast<unsigned>(date.day()));
+  }
+};
 
 /// Takes text from the front; after the first thing that is not there, everything fails.
 class Scanner {
@@ -79,17 +99,12 @@ class Scanner {
 char* put_text(char* text, Time time) {
   time = std::clamp(time, earliest, latest);
   auto const day = floor<days>(time);
-  year_month_day const date{day};
+  thread_local WrittenDay written;
+  if (written.day != day) written.write(day);
+  std::memcpy(text, written.text.data(), written.text.size());
   auto const rest = static_cast<std::uint64_t>((time - day).count());
   auto const second_of_day = static_cast<unsigned>(rest / 1'000'000);
   auto const microsecond = static_cast<unsigned>(rest % 1'000'000);
-  auto const year = static_cast<unsigned>(static_cast<int>(date.year()));
-
-  std::memcpy(text, "0000-00-00T00:00:00.000000Z", time_text_bytes);
-  put_two(text, year / 100);
-  put_two(text + 2, year % 100);
-  put_two(text + 5, static_cast<unsigned>(date.month()));
-  put_two(text + 8, static_cast<unsigned>(date.day()));
   put_two(text + 11, second_of_day / 3600);
   put_two(text + 14, second_of_day / 60 % 60);
   put_two(text + 17, second_of_day % 60);

@@ -5,6 +5,7 @@
 #include "schemas/fields.hpp"
 #include "schemas/writer.hpp"
 
+#include <format>
 #include <string>
 
 namespace penstock::test {
@@ -25,14 +26,15 @@ inline std::string copy_text(std::string const& text) {
   });
   return out;
 }
-inline std::string copy_text(Decimal const& decimal) { return decimal.text(); }
+inline std::string copy_text(Decimal const& decimal) { return std::string{decimal.text()}; }
 inline std::string copy_text(Time time) { return to_text(time); }
 inline std::string copy_text(std::int64_t value) { return std::to_string(value); }
 inline std::string copy_text(bool value) { return value ? "t" : "f"; }
 inline std::string copy_text(Word auto value) { return std::string{word(value)}; }
 inline std::string copy_text(Levels const& levels) {
   std::string out;
-  for (auto const& [price, amount] : levels) out += (out.empty() ? "{" : ",{") + price.text() + ',' + amount.text() + '}';
+  for (auto const& [price, amount] : levels)
+    out += std::format("{}{{{},{}}}", out.empty() ? "" : ",", price.text(), amount.text());
   return '{' + out + '}';
 }
 template <class Value>

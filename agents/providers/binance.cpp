@@ -141,8 +141,8 @@ Levels read_levels(json::value& value, std::string_view side) {
     Level& level = levels.emplace_back();
     std::size_t at = 0;
     each_element(array(pair, side), [&](json::value& number) {  // Before 2019 a third element, an empty list, was sent.
-      if (at == 0) level.price = decimal_text(number, side);
-      if (at == 1) level.amount = decimal_text(number, side);
+      if (at == 0) read_decimal(level.price, number, side);
+      if (at == 1) read_decimal(level.amount, number, side);
       ++at;
     });
     if (at < 2) fail(reason::missing_field, std::string{side} + ": a level without its amount");
@@ -204,13 +204,13 @@ void read_ticker(Fields&& fields, Ticker& ticker) {
     else if (key == "s")
       ticker.symbol = text(value, "s");
     else if (key == "b" || key == "bidPrice")
-      ticker.bid = decimal_text(value, key == "b" ? "b" : "bidPrice");
+      read_decimal(ticker.bid, value, key == "b" ? "b" : "bidPrice");
     else if (key == "B" || key == "bidQty")
-      ticker.bid_amount = decimal_text(value, key == "B" ? "B" : "bidQty");
+      read_decimal(ticker.bid_amount, value, key == "B" ? "B" : "bidQty");
     else if (key == "a" || key == "askPrice")
-      ticker.ask = decimal_text(value, key == "a" ? "a" : "askPrice");
+      read_decimal(ticker.ask, value, key == "a" ? "a" : "askPrice");
     else if (key == "A" || key == "askQty")
-      ticker.ask_amount = decimal_text(value, key == "A" ? "A" : "askQty");
+      read_decimal(ticker.ask_amount, value, key == "A" ? "A" : "askQty");
     else if (key == "symbol")
       ticker.symbol = text(value, "symbol"), streamed = false;
   });
@@ -254,12 +254,12 @@ void read_candle(Fields&& fields, Candle& candle) {
         case 't': candle.time = milliseconds(value, "t"), timed = true; break;
         case 's': candle.symbol = text(value, "s"); break;
         case 'i': candle.interval = interval_word(text(value, "i")); break;
-        case 'o': candle.open = decimal_text(value, "o"); break;
-        case 'h': candle.high = decimal_text(value, "h"); break;
-        case 'l': candle.low = decimal_text(value, "l"); break;
-        case 'c': candle.close = decimal_text(value, "c"); break;
-        case 'v': candle.volume = decimal_text(value, "v"); break;
-        case 'q': candle.quote_volume = decimal_text(value, "q"); break;
+        case 'o': read_decimal(candle.open, value, "o"); break;
+        case 'h': read_decimal(candle.high, value, "h"); break;
+        case 'l': read_decimal(candle.low, value, "l"); break;
+        case 'c': read_decimal(candle.close, value, "c"); break;
+        case 'v': read_decimal(candle.volume, value, "v"); break;
+        case 'q': read_decimal(candle.quote_volume, value, "q"); break;
         case 'n': candle.trades = count(value, "n"); break;
         case 'x': closed = boolean(value, "x"); break;
         default: break;
@@ -281,13 +281,13 @@ void read_rest_candle(json::array tuple, Candle& candle) {
   each_element(tuple, [&](json::value& value) {
     switch (at++) {
       case 0: candle.time = milliseconds(value, "open time"), timed = true; break;
-      case 1: candle.open = decimal_text(value, "open"); break;
-      case 2: candle.high = decimal_text(value, "high"); break;
-      case 3: candle.low = decimal_text(value, "low"); break;
-      case 4: candle.close = decimal_text(value, "close"); break;
-      case 5: candle.volume = decimal_text(value, "volume"); break;
+      case 1: read_decimal(candle.open, value, "open"); break;
+      case 2: read_decimal(candle.high, value, "high"); break;
+      case 3: read_decimal(candle.low, value, "low"); break;
+      case 4: read_decimal(candle.close, value, "close"); break;
+      case 5: read_decimal(candle.volume, value, "volume"); break;
       case 6: close_time = milliseconds(value, "close time"); break;
-      case 7: candle.quote_volume = decimal_text(value, "quote volume"); break;
+      case 7: read_decimal(candle.quote_volume, value, "quote volume"); break;
       case 8: candle.trades = count(value, "trades"); break;
       default: break;
     }
@@ -306,9 +306,9 @@ void read_step(json::value& filters, Instrument& instrument) {
       if (key == "filterType")
         type = text(value, "filterType");
       else if (key == "tickSize")
-        tick = decimal_text(value, "tickSize");
+        read_decimal(tick, value, "tickSize");
       else if (key == "stepSize")
-        step = decimal_text(value, "stepSize");
+        read_decimal(step, value, "stepSize");
     });
     if (type == "PRICE_FILTER" && !tick.empty() && !tick.is_zero()) instrument.price_tick = std::move(tick);
     if (type == "LOT_SIZE" && !step.empty() && !step.is_zero()) instrument.amount_step = std::move(step);

@@ -108,11 +108,11 @@ Price& price_of(std::vector<Price>& prices, std::string_view currency) {
 
 void read_price(Price& price, std::string_view key, std::string_view field, json::value& value) try {
   if (field.empty())
-    price.last = decimal_number(value, key);
+    read_number(price.last, value, key);
   else if (field == "_market_cap")
-    price.market_cap = decimal_number(value, key);
+    read_number(price.market_cap, value, key);
   else if (field == "_24h_vol")
-    price.quote_volume = decimal_number(value, key);
+    read_number(price.quote_volume, value, key);
 } catch (BadRecord& bad) {
   if (!price.reject) price.reject = std::move(bad.reject);
 }
@@ -123,8 +123,9 @@ bool says_something(Ticker const& ticker) {
 }
 
 /// {"usd":76975,"usd_market_cap":…,"usd_24h_vol":…,"last_updated_at":seconds}: a record for each currency.
-void read_prices(std::string_view id, json::object fields, RawRecord const& raw, Decoded& into, std::size_t& index) {
-  std::vector<Price> prices;
+void read_prices(std::string_view id, json::object fields, RawRecord const& raw, Decoded& into, std::size_t& index,
+                 std::vector<Price>& prices) {
+  prices.clear();
   std::optional<Time> time;
   std::optional<Reject> bad_time;
   each_field(fields, [&](std::string_view key, json::value& value) {
@@ -156,10 +157,10 @@ void read_prices(std::string_view id, json::object fields, RawRecord const& raw,
 
 void decode_prices(json::document& document, RawRecord const& raw, Decoded& into) {
   std::size_t index = 0;
+  std::vector<Price> prices;  // Its memory serves all coins.
   each_field(root_object(document), [&](std::string_view id, json::value& value) {
-    std::string const coin{id};
     try {
-      read_prices(coin, object(value, coin), raw, into, index);
+      read_prices(id, object(value, id), raw, into, index, prices);
     } catch (BadRecord& bad) {
       into.rejected.push_back({index++, std::move(bad.reject)});
     }
@@ -180,15 +181,15 @@ void read_market(json::object fields, std::string_view currency, Ticker& ticker)
     if (key == "id")
       id = text(value, "id");
     else if (key == "current_price")
-      ticker.last = decimal_number(value, "current_price");
+      read_number(ticker.last, value, "current_price");
     else if (key == "market_cap")
-      ticker.market_cap = decimal_number(value, "market_cap");
+      read_number(ticker.market_cap, value, "market_cap");
     else if (key == "total_volume")
-      ticker.quote_volume = decimal_number(value, "total_volume");
+      read_number(ticker.quote_volume, value, "total_volume");
     else if (key == "high_24h")
-      ticker.high = decimal_number(value, "high_24h");
+      read_number(ticker.high, value, "high_24h");
     else if (key == "low_24h")
-      ticker.low = decimal_number(value, "low_24h");
+      read_number(ticker.low, value, "low_24h");
     else if (key == "last_updated" && !is_null(value))
       ticker.time = time_text(value, "last_updated");
   });
@@ -244,10 +245,10 @@ void read_candle(json::array tuple, Width width, Candle& candle) {
   each_element(tuple, [&](json::value& value) {
     switch (at++) {
       case 0: end = milliseconds(value, "time"); break;
-      case 1: candle.open = decimal_number(value, "open"); break;
-      case 2: candle.high = decimal_number(value, "high"); break;
-      case 3: candle.low = decimal_number(value, "low"); break;
-      case 4: candle.close = decimal_number(value, "close"); break;
+      case 1: read_number(candle.open, value, "open"); break;
+      case 2: read_number(candle.high, value, "high"); break;
+      case 3: read_number(candle.low, value, "low"); break;
+      case 4: read_number(candle.close, value, "close"); break;
       default: break;
     }
   });
@@ -282,7 +283,8 @@ class Figures {
   void add(std::string name, json::value& value, std::string unit) {
     auto const at = index_++;
     try {
-      auto number = decimal_number(value, name);
+      Decimal number;
+      read_number(number, value, name);
       if (number.empty()) return;
       Stat& stat = append<Stat>(into_, at, source, raw_);
       stat.symbol = "global";

@@ -56,9 +56,7 @@ void fail_number(std::string_view field, std::string_view text) {
 
 void read_decimal_slowly(Decimal& into, json::value& value, std::string_view field) {
   auto const spelled = text(value, field);
-  auto number = Decimal::parse(spelled);
-  if (!number) fail_number(field, spelled);
-  into = *std::move(number);
+  if (!into.assign(spelled)) fail_number(field, spelled);
 }
 
 bool is_null(json::value& value) {
@@ -66,13 +64,14 @@ bool is_null(json::value& value) {
   return !value.is_null().get(null) && null;
 }
 
-Decimal decimal_number(json::value& value, std::string_view field) {
-  if (is_null(value)) return {};
+void read_number_slowly(Decimal& into, json::value& value, std::string_view field) {
+  if (is_null(value)) {
+    into = {};
+    return;
+  }
   auto const token = trimmed(value.raw_json_token());
   if (token.empty() || !(is_digit(token.front()) || token.front() == '-')) fail_type(field, "a number", value);
-  auto number = Decimal::parse(token);
-  if (!number) fail_number(field, token);
-  return *std::move(number);
+  if (!into.assign(token)) fail_number(field, token);
 }
 
 Time seconds(json::value& value, std::string_view field) {

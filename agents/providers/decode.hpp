@@ -89,24 +89,28 @@ inline Time milliseconds(json::value& value, std::string_view field) {
 void read_decimal_slowly(Decimal& into, json::value& value, std::string_view field);
 inline void read_decimal(Decimal& into, json::value& value, std::string_view field) {
   auto const token = value.raw_json_token();
-  if (token.size() > 2 && token.front() == '"' && token.back() == '"')
-    if (auto number = Decimal::parse(token.substr(1, token.size() - 2))) {
-      into = *std::move(number);
-      return;
-    }
+  if (token.size() > 2 && token.front() == '"' && token.back() == '"' && into.assign(token.substr(1, token.size() - 2))) return;
   read_decimal_slowly(into, value, field);
 }
-inline Decimal decimal_text(json::value& value, std::string_view field) {
-  Decimal result;
-  read_decimal(result, value, field);
-  return result;
+
+/// 0.10, as it is spelled; null: absent.
+void read_number_slowly(Decimal& into, json::value& value, std::string_view field);
+inline void read_number(Decimal& into, json::value& value, std::string_view field) {
+  if (!into.assign(value.raw_json_token())) read_number_slowly(into, value, field);
 }
 
-Decimal decimal_number(json::value& value, std::string_view field);  ///< 0.10, as it is spelled; null: absent
 Time seconds(json::value& value, std::string_view field);
 json::object object(json::value& value, std::string_view field);
 json::array array(json::value& value, std::string_view field);
 bool is_null(json::value& value);
+
+/// A key of up to eight bytes as a number, for a switch; 0 for a longer one.
+constexpr std::uint64_t short_name(std::string_view key) {
+  std::uint64_t name = 0;
+  if (key.size() <= 8)
+    for (char const c : key) name = name << 8U | static_cast<unsigned char>(c);
+  return name;
+}
 
 /// Calls each(key, value) for the fields in their order, to the end: a structure that is cut off or unbalanced throws.
 template <class Object, class Each>

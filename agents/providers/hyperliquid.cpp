@@ -73,21 +73,19 @@ Request candles(Subscription const& subscription, std::string const& coin, std::
 void read_trade(json::object fields, Trade& trade) {
   bool timed = false, sided = false;
   each_field(fields, [&](std::string_view key, json::value& value) {
-    if (key == "coin")
-      trade.symbol = text(value, "coin");
-    else if (key == "px")
-      trade.price = decimal_text(value, "px");
-    else if (key == "sz")
-      trade.amount = decimal_text(value, "sz");
-    else if (key == "tid")
-      trade.id = digits(value, "tid");
-    else if (key == "time")
-      trade.time = milliseconds(value, "time"), timed = true;
-    else if (key == "side") {
-      auto const side = text(value, "side");  // B: the taker bought; A: the taker sold.
-      if (side != "A" && side != "B") fail(reason::out_of_range, "side: " + excerpt(side) + " is neither A nor B");
-      trade.side = side == "B" ? Side::buy : Side::sell;
-      sided = true;
+    switch (short_name(key)) {
+      case short_name("coin"): trade.symbol = text(value, "coin"); break;
+      case short_name("px"): read_decimal(trade.price, value, "px"); break;
+      case short_name("sz"): read_decimal(trade.amount, value, "sz"); break;
+      case short_name("tid"): trade.id = digits(value, "tid"); break;
+      case short_name("time"): trade.time = milliseconds(value, "time"), timed = true; break;
+      case short_name("side"): {
+        auto const side = text(value, "side");  // B: the taker bought; A: the taker sold.
+        if (side != "A" && side != "B") fail(reason::out_of_range, "side: " + excerpt(side) + " is neither A nor B");
+        trade.side = side == "B" ? Side::buy : Side::sell, sided = true;
+        break;
+      }
+      default: break;
     }
   });
   require(!trade.symbol.empty(), "coin");
@@ -103,9 +101,9 @@ Level read_level(json::object fields) {
   Level level;
   each_field(fields, [&](std::string_view key, json::value& value) {
     if (key == "px")
-      level.price = decimal_text(value, "px");
+      read_decimal(level.price, value, "px");
     else if (key == "sz")
-      level.amount = decimal_text(value, "sz");
+      read_decimal(level.amount, value, "sz");
   });
   require(!level.price.empty(), "px");
   require(!level.amount.empty(), "sz");
@@ -168,11 +166,11 @@ void read_candle(json::object fields, Candle& candle) {
       case 'T': close_time = milliseconds(value, "T"); break;
       case 's': candle.symbol = text(value, "s"); break;
       case 'i': candle.interval = text(value, "i"); break;
-      case 'o': candle.open = decimal_text(value, "o"); break;
-      case 'h': candle.high = decimal_text(value, "h"); break;
-      case 'l': candle.low = decimal_text(value, "l"); break;
-      case 'c': candle.close = decimal_text(value, "c"); break;
-      case 'v': candle.volume = decimal_text(value, "v"); break;
+      case 'o': read_decimal(candle.open, value, "o"); break;
+      case 'h': read_decimal(candle.high, value, "h"); break;
+      case 'l': read_decimal(candle.low, value, "l"); break;
+      case 'c': read_decimal(candle.close, value, "c"); break;
+      case 'v': read_decimal(candle.volume, value, "v"); break;
       case 'n': candle.trades = count(value, "n"); break;
       default: break;
     }

@@ -14,6 +14,11 @@ Reject bad(std::string_view reason, std::string_view field, std::string_view fou
   return {reason, std::string{field} + " is " + std::string{found.substr(0, 100)}};
 }
 
+Reject bad(std::string_view reason, std::string_view field, Decimal const& found, std::string_view compared,
+           Decimal const& other) {
+  return bad(reason, field, std::string{found.text()}.append(compared).append(other.text()));
+}
+
 Why positive(std::initializer_list<Named> prices) {
   for (auto const& [field, price] : prices)
     if (!price->empty() && !price->is_positive()) return bad(reason::price_not_positive, field, price->text());
@@ -48,13 +53,10 @@ Why check(Candle const& candle) {
   if (!is_interval(candle.interval)) return bad(reason::out_of_range, "interval", candle.interval);
   if (auto why = positive({{"open", &candle.open}, {"high", &candle.high}, {"low", &candle.low}, {"close", &candle.close}}))
     return why;
-  if (is_below(candle.high, candle.low))
-    return bad(reason::candle_inconsistent, "high", candle.high.text() + ", below low " + candle.low.text());
+  if (is_below(candle.high, candle.low)) return bad(reason::candle_inconsistent, "high", candle.high, ", below low ", candle.low);
   for (auto const& [field, price] : {Named{"open", &candle.open}, Named{"close", &candle.close}}) {
-    if (is_below(*price, candle.low))
-      return bad(reason::candle_inconsistent, field, price->text() + ", below low " + candle.low.text());
-    if (is_below(candle.high, *price))
-      return bad(reason::candle_inconsistent, field, price->text() + ", above high " + candle.high.text());
+    if (is_below(*price, candle.low)) return bad(reason::candle_inconsistent, field, *price, ", below low ", candle.low);
+    if (is_below(candle.high, *price)) return bad(reason::candle_inconsistent, field, *price, ", above high ", candle.high);
   }
   if (auto why = not_negative({{"volume", &candle.volume}, {"quote_volume", &candle.quote_volume}})) return why;
   return not_negative("trades", candle.trades);
@@ -97,8 +99,7 @@ Why check(Book const& book) {
     return bad(reason::out_of_range, "sequence", std::to_string(*book.sequence) + ", before what it follows");
   if (book.type != BookType::snapshot || book.bids.empty() || book.asks.empty()) return {};
   if (is_below(book.bids.front().price, book.asks.front().price)) return {};
-  return bad(reason::book_crossed, "best bid",
-             book.bids.front().price.text() + ", not below best ask " + book.asks.front().price.text());
+  return bad(reason::book_crossed, "best bid", book.bids.front().price, ", not below best ask ", book.asks.front().price);
 }
 
 Why check(Option const& option) {

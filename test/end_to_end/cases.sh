@@ -128,26 +128,26 @@ case_broker_away() {
   } > "$dir/penstock.toml"
   "$penstock" up --without publish --config "$dir/penstock.toml" --status-file "$dir/status.json" > "$dir/up.log" 2>&1 &
   up_pid=$!
-  wait_until 30 grep -q 'topics applied' "$dir/up.log"
+  wait_until grep -q 'topics applied' "$dir/up.log"
   publisher_start
   local market_began=$SECONDS
-  wait_until 30 stored_trades 1000
+  wait_until stored_trades 1000
 
   kill -9 "$(cat "$work/kafka/pid")"
   local began=$SECONDS
-  wait_until 15 spooled 500000
+  wait_until spooled 500000
   kill -9 "$(sed -n 's/.*"name":"store","state":"running","pid":\([0-9]*\).*/\1/p' "$dir/status.json")"
   publisher_stop
   local left; left=$(spool_bytes)
   [ "$left" -ge 500000 ] || { printf 'FAILED %s: the publisher left %s bytes in its spool\n' "$name" "$left"; failed=1; }
   publisher_start
-  wait_until 15 spooled $((2 * left))
+  wait_until spooled $((2 * left))
   while [ $((SECONDS - began)) -lt 20 ]; do sleep 0.2; done
   kafka_start "$work/kafka"
 
-  wait_until 30 spool_is_empty
+  wait_until spool_is_empty
   while [ $((SECONDS - market_began)) -lt 43 ]; do sleep 0.2; done
-  wait_until 30 truth_is_stored
+  wait_until truth_is_stored
   publisher_stop
   up_stop
   simulator_stop
@@ -209,10 +209,10 @@ case_restore() {
   } > "$dir/penstock.toml"
   "$penstock" up --config "$dir/penstock.toml" > "$dir/up.log" 2>&1 &
   up_pid=$!
-  wait_until 30 stored_trades 2000
+  wait_until stored_trades 2000
   pg_dump --format custom --file "$dir/backup" "$database"
   local backed_up; backed_up=$(sql 'select count(*) from trades')
-  wait_until 30 stored_trades $((backed_up + 2000))
+  wait_until stored_trades $((backed_up + 2000))
   kill "$up_pid"
   wait "$up_pid" || { printf 'FAILED %s: up did not stop well:\n' "$name"; tail -30 "$dir/up.log"; failed=1; }
 
@@ -225,7 +225,7 @@ case_restore() {
 
   "$penstock" up --config "$dir/penstock.toml" >> "$dir/up.log" 2>&1 &
   up_pid=$!
-  wait_until 60 truth_is_stored
+  wait_until truth_is_stored
   up_stop
   simulator_stop
   truth_equal "$database" "$dir/truth.jsonl" || failed=1
@@ -256,7 +256,7 @@ told.bind(sys.argv[1] + ".socket")
 with open(sys.argv[1], "w") as out:
   while True: print(told.recv(65536).decode(), file=out, flush=True)' "$1" &
   manager_pid=$!
-  wait_until 10 [ -S "$1.socket" ]
+  wait_until [ -S "$1.socket" ]
 }
 
 # Everything that an operator does to a pipeline while it runs; and all that was sent lands. On a Kafka of its own where there is one:
@@ -275,25 +275,25 @@ case_supervised() {
   NOTIFY_SOCKET="$dir/notify.socket" WATCHDOG_USEC=1000000 "$penstock" up $embedded --config "$dir/penstock.toml" > "$dir/up.log" 2>&1 &
   up_pid=$!
   local market_began=$SECONDS
-  wait_until 90 stored_trades 500
+  wait_until stored_trades 500
   refused 'another process listens at the socket' "$penstock" up $embedded --config "$dir/penstock.toml"
 
   local store publish_and_transform all
   store=$(pid_of store) publish_and_transform=$(pids 'publish binance' transform)
   kill -9 "$store"
-  wait_until 30 runs_anew store "$store"
+  wait_until runs_anew store "$store"
   equal 'pids of the others when the store was killed' "$publish_and_transform" "$(pids 'publish binance' transform)"
 
   local publisher; publisher=$(pid_of 'publish binance')
   ctl stop publish binance > "$dir/stopped" || failed=1
   equal 'a stopped publisher' 'publish binance is stopped, stopped' "$(cat "$dir/stopped"), $(state_of 'publish binance')"
   ctl start publish binance > /dev/null || failed=1
-  wait_until 10 runs_anew 'publish binance' "$publisher"
+  wait_until runs_anew 'publish binance' "$publisher"
 
   store=$(pid_of store) publish_and_transform=$(pids 'publish binance' transform)
   sed -i 's/^batch_age_ms_max = 50$/batch_age_ms_max = 60/' "$dir/penstock.toml"
   kill -HUP "$up_pid"
-  wait_until 30 runs_anew store "$store"
+  wait_until runs_anew store "$store"
   equal 'pids of the others when the store has other settings' "$publish_and_transform" "$(pids 'publish binance' transform)"
 
   # A wrong file changes nothing, also not for an agent that is started while it is there.
@@ -302,30 +302,30 @@ case_supervised() {
   echo 'batch_age_ms = 70' >> "$dir/penstock.toml"
   local line; line=$(wc -l < "$dir/penstock.toml")
   kill -HUP "$up_pid"
-  wait_until 30 grep -q "stays as it was.*penstock.toml line $line.*batch_age_ms" "$dir/up.log"
+  wait_until grep -q "stays as it was.*penstock.toml line $line.*batch_age_ms" "$dir/up.log"
   equal 'pids after a wrong file' "$all" "$(pids store transform 'publish binance')"
   local transform; transform=$(pid_of transform)
   kill -9 "$transform"
-  wait_until 30 runs_anew transform "$transform"
+  wait_until runs_anew transform "$transform"
   refused "line $line column 1: [store] has no key batch_age_ms" "$penstock" ctl reload --config "$dir/penstock.toml"
   cp "$dir/good.toml" "$dir/penstock.toml"
   all=$(pids store transform 'publish binance')
   equal 'a reload of the same file' 'nothing changed' "$(ctl reload)"
 
   ctl log-level transform debug > /dev/null || failed=1
-  wait_until 5 grep -q 'agent=transform message="everything is logged now' "$dir/up.log"
+  wait_until grep -q 'agent=transform message="everything is logged now' "$dir/up.log"
   ctl log-level transform configured > /dev/null || failed=1
-  wait_until 5 grep -q 'agent=transform message="the level of the log is what log.level says again' "$dir/up.log"
+  wait_until grep -q 'agent=transform message="the level of the log is what log.level says again' "$dir/up.log"
 
   ctl scale transform 2 > /dev/null || failed=1
-  wait_until 10 runs 'transform 2'
+  wait_until runs 'transform 2'
   equal 'the first of two transformers' "$(echo "$all" | cut -d' ' -f2)" "$(pid_of 'transform 1')"
   ctl reload > /dev/null || failed=1
-  wait_until 10 runs transform
+  wait_until runs transform
   equal 'pids after all of it' "$all" "$(pids store transform 'publish binance')"
 
   while [ $((SECONDS - market_began)) -lt 63 ]; do sleep 0.2; done
-  if [ -z "$embedded" ]; then wait_until 60 truth_is_stored; fi
+  if [ -z "$embedded" ]; then wait_until truth_is_stored; fi
   up_stop ${embedded:+"$embedded"}
   simulator_stop
   equal 'what the service manager was told, each once' 'READY=1 RELOADING=1 STOPPING=1 WATCHDOG=1' "$(sort -u "$dir/notify" | grep -v '^STATUS=\|^MONOTONIC' | xargs)"
@@ -358,21 +358,21 @@ case_killed() {
   } > "$dir/penstock.toml"
   "$penstock" up --http-listen 127.0.0.1:0 --config "$dir/penstock.toml" > "$dir/up.log" 2>&1 &
   up_pid=$!
-  wait_until 30 grep -q 'health and metrics are served' "$dir/up.log"
+  wait_until grep -q 'health and metrics are served' "$dir/up.log"
   local port; port=$(sed -n 's/.*health and metrics are served.* port=\([0-9]*\).*/\1/p' "$dir/up.log" | head -1)
-  wait_until 60 answers 200 /readyz
-  wait_until 30 stored_trades 500
+  wait_until answers 200 /readyz
+  wait_until stored_trades 500
   local began=$SECONDS round=0 not_ready=0
   while [ $((SECONDS - began)) -lt "$seconds" ]; do
     round=$((round + 1))
     local agent
     for agent in 'publish binance' transform store; do kill_agent "$agent"; done
     for _ in 1 2 3 4 5 6 7 8 9 10; do answers 503 /readyz && { not_ready=$((not_ready + 1)); break; }; done
-    wait_until 9 answers 200 /readyz
+    wait_until answers 200 /readyz
     while [ $((SECONDS - began)) -lt $((10 * round)) ]; do sleep 0.2; done
   done
   equal "rounds of $round after which readiness said that agents were gone" "$round" "$not_ready"
-  wait_until 60 truth_is_stored
+  wait_until truth_is_stored
   equal 'restarts' $((3 * round)) "$(ask /metrics | awk '/^penstock_restarts_total/ { sum += $NF } END { print sum }')"
   up_stop
   simulator_stop
@@ -397,11 +397,11 @@ case_health() {
   } > "$dir/penstock.toml"
   "$penstock" up --embedded --http-listen 127.0.0.1:0 --config "$dir/penstock.toml" --status-file "$dir/status.json" > "$dir/up.log" 2>&1 &
   up_pid=$!
-  wait_until 60 grep -q 'health and metrics are served' "$dir/up.log"
+  wait_until grep -q 'health and metrics are served' "$dir/up.log"
   local port; port=$(sed -n 's/.*health and metrics are served.* port=\([0-9]*\).*/\1/p' "$dir/up.log")
-  wait_until 90 answers 200 /readyz
-  wait_until 30 stored_trades 1000
-  wait_until 30 answers 200 /readyz
+  wait_until answers 200 /readyz
+  wait_until stored_trades 1000
+  wait_until answers 200 /readyz
   equal 'status of /livez' 200 "$(ask /livez | head -1)"
   ask /metrics > "$dir/metrics"
   equal 'agents that are up' 3 "$(grep -c '^penstock_up{.*} 1$' "$dir/metrics")"
@@ -416,10 +416,10 @@ case_health() {
 
   local pid; pid=$(sed -n 's/.*"name":"transform","state":"running","pid":\([0-9]*\).*/\1/p' "$dir/status.json")
   kill -STOP "$pid"
-  wait_until 30 answers 503 /readyz
+  wait_until answers 503 /readyz
   positive 'word of who does not report' "$(ask /readyz | grep -c '"agent":"transform","name":"running","ready":false,"reason":"it has not reported')"
   kill -9 "$pid"
-  wait_until 90 answers 200 /readyz
+  wait_until answers 200 /readyz
   equal 'restarts' 1 "$(ask /metrics | sed -n 's/^penstock_restarts_total{agent="transform".*} //p')"
 
   # A provider is added while all of it runs, and taken out again.
@@ -428,14 +428,14 @@ case_health() {
   cat "$dir/hyperliquid.toml" >> "$dir/penstock.toml"
   ctl reload > "$dir/reloaded" || failed=1
   positive 'word of the new agent' "$(grep -c '^started   publish hyperliquid' "$dir/reloaded")"
-  wait_until 60 stored_of hyperliquid
-  wait_until 30 answers 200 /readyz
+  wait_until stored_of hyperliquid
+  wait_until answers 200 /readyz
   cp "$dir/before.toml" "$dir/penstock.toml"
   ctl reload > "$dir/reloaded" || failed=1
   positive 'word of the agent that is no more' "$(grep -c '^stopped   publish hyperliquid' "$dir/reloaded")"
   equal 'what became of it' '' "$(state_of 'publish hyperliquid')"
   equal 'the publisher of before' "$publisher" "$(pid_of 'publish binance')"
-  wait_until 30 answers 200 /readyz
+  wait_until answers 200 /readyz
   up_stop --embedded
   simulator_stop
   end

@@ -4,6 +4,7 @@
 
 #include <random>
 #include <string>
+#include <utility>
 
 using penstock::Decimal;
 
@@ -12,7 +13,7 @@ namespace {
 /// The text that parse() makes of it; "-": nothing.
 std::string parsed(std::string_view text) {
   auto const decimal = Decimal::parse(text);
-  return decimal ? decimal->text() : "nothing";
+  return decimal ? std::string{decimal->text()} : "nothing";
 }
 
 Decimal decimal(std::string_view text) { return Decimal::parse(text).value(); }
@@ -149,5 +150,34 @@ TEST_CASE("decimal: moving the point by an exponent does not change the value") 
     auto const text = left + '.' + whole.substr(at) + fraction + 'e' + std::to_string(moved);
     CAPTURE(text);
     CHECK(parsed(text) == whole + '.' + fraction);
+  }
+}
+
+TEST_CASE("decimal: a copy is its own, short or long, and what cannot be read leaves the number that was there") {
+  std::string const longest(100, '7');
+  for (auto const& text :
+       std::initializer_list<std::string>{"1.5", "-" + std::string(21, '4') + ".5", "1234567890.1234567890123", longest}) {
+    CAPTURE(text);
+    auto original = decimal(text);
+    auto copy = original;
+    CHECK(copy.text() == text);
+    CHECK(copy == original);
+    original = decimal("2");
+    CHECK(copy.text() == text);
+    CHECK(copy != original);
+    original = copy;
+    CHECK(original.text() == text);
+    auto const& same = original;
+    original = same;
+    CHECK(original.text() == text);
+    auto const moved = std::move(copy);
+    CHECK(moved.text() == text);
+    CHECK_FALSE(original.assign("1,5"));
+    CHECK_FALSE(original.assign("1e101"));
+    CHECK(original.text() == text);
+    CHECK(original.assign("3"));
+    CHECK(original.text() == "3");
+    CHECK(original.assign(text));
+    CHECK(original.text() == text);
   }
 }

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <format>
 #include <fstream>
 #include <map>
 #include <set>
@@ -152,7 +153,7 @@ struct LocalBook {
   }
   std::string snapshot() const {
     std::string json = R"({"lastUpdateId":)" + std::to_string(sequence) + R"(,"bids":[)";
-    auto const add = [&](auto const& level) { json += "[\"" + level.first.text() + "\",\"" + level.second.text() + "\"],"; };
+    auto const add = [&](auto const& level) { json += std::format(R"(["{}","{}"],)", level.first.text(), level.second.text()); };
     auto const close = [&] {
       if (json.back() == ',') json.pop_back();
     };
