@@ -87,13 +87,17 @@ class Store {
     came_nothing_ = fresh_.empty();
     for (auto const& delivery : fresh_)
       if (is_placed(delivery.position)) add(delivery);
+    count_received();
     dead_letters_.poll(milliseconds{0});
   }
 
   void add(Delivery const& delivery) {
     if (filling_->empty()) filling_since_ = clock_.steady();
-    auto const topic = delivery.position.topic;
-    received(topic).Increment();
+    if (delivery.position.topic != received_topic_) {
+      count_received();
+      received_topic_ = delivery.position.topic;
+    }
+    ++received_;
     if (auto const added = filling_->add(delivery); !added) put_letter(delivery, added.error());
   }
 
@@ -197,8 +201,7 @@ class Store {
     for (auto const& [table, rows] : result.duplicate)
       metrics_.duplicate({{"topic", "md." + table}}).Increment(static_cast<double>(rows));
     auto const now = clock_.now();
-    auto& hop = metrics_.hop_seconds({{"from", "received"}, {"to", "stored"}});
-    for (auto const received_at : writing_->received_at()) hop.Observe(std::chrono::duration<double>(now - received_at).count());
+    metrics_.observe_hops({{"from", "received"}, {"to", "stored"}}, now, writing_->received_at());
     if (auto const transformed_at = writing_->transformed_at(); transformed_at != Time{})
       metrics_.hop_seconds({{"from", "transformed"}, {"to", "stored"}})
           .Observe(std::chrono::duration<double>(now - transformed_at).count());
@@ -332,12 +335,10 @@ class Store {
   bool is_placed(Position const& position) const {
     return unplaced_.empty() || !unplaced_.contains({Topic{position.topic}, position.partition});
   }
-  prometheus::Counter& received(std::string_view topic) {
-    if (topic.data() != received_topic_) {
-      received_topic_ = topic.data();
-      received_ = &metrics_.received({{"topic", std::string{topic}}});
-    }
-    return *received_;
+  // Of a run of deliveries of one topic.
+  void count_received() {
+    if (received_ > 0) metrics_.received({{"topic", std::string{received_topic_}}}).Increment(static_cast<double>(received_));
+    received_ = 0;
   }
 
   Consumer& consumer_;
@@ -361,8 +362,8 @@ class Store {
   Backoff backoff_{backoff_first, backoff_most};
   bool writing_busy_ = false, sink_started_ = false, paused_ = false, holding_ = false, letters_pending_ = false,
        letters_lost_ = false, came_nothing_ = false;
-  char const* received_topic_ = nullptr;
-  prometheus::Counter* received_ = nullptr;
+  std::string_view received_topic_;
+  std::int64_t received_ = 0;  ///< of that topic, not counted yet
 };
 
 }  // namespace

@@ -119,7 +119,7 @@ class Transform {
     batch_.clear();
   }
 
-  void take(Share& share, Delivery delivery) {
+  void take(Share& share, Delivery&& delivery) {
     share.fresh = true;
     if (share.waiting.empty() && transform(share, delivery)) return;
     if (share.waiting.empty()) begin_waiting(share);
@@ -328,7 +328,7 @@ class Transform {
   }
 
   // The instruments may be further on in the same partition; it is read on as far as memory allows.
-  void keep(Share& share, Delivery delivery) {
+  void keep(Share& share, Delivery&& delivery) {
     share.pipeline.learn(raw_record(delivery));
     share.waiting_bytes += delivery.value.size() + delivery_overhead_bytes;
     share.waiting.push_back(std::move(delivery));

@@ -174,6 +174,18 @@ Gauge& Metrics::audit_timestamp(Labels const& labels) { return add(families_->au
 Histogram& Metrics::batch_seconds(Labels const& labels) { return add_histogram(families_->batch_seconds, labels); }
 Histogram& Metrics::hop_seconds(Labels const& labels) { return add_histogram(families_->hop_seconds, labels); }
 
+void Metrics::observe_hops(Labels const& labels, Time now, std::span<Time const> since) {
+  auto const bounds = find_metric_family("penstock_hop_seconds")->bounds;
+  std::vector<double> counts(bounds.size() + 1);
+  double sum = 0;
+  for (auto const each : since) {
+    auto const seconds = std::chrono::duration<double>(now - each).count();
+    ++counts[static_cast<std::size_t>(std::ranges::lower_bound(bounds, seconds) - bounds.begin())];
+    sum += seconds;
+  }
+  hop_seconds(labels).ObserveMultiple(counts, sum);
+}
+
 std::shared_ptr<prometheus::Registry> Metrics::registry() const { return families_->registry; }
 
 std::optional<double> Metrics::sum(std::string_view family) const {

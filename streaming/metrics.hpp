@@ -2,10 +2,13 @@
 /// prometheus-cpp underneath.
 #pragma once
 
+#include "streaming/time.hpp"
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -44,6 +47,9 @@ class Metrics {
   prometheus::Gauge& audit_timestamp(Labels const& labels);    ///< penstock_audit_timestamp_seconds
   prometheus::Histogram& batch_seconds(Labels const& labels);  ///< penstock_batch_seconds
   prometheus::Histogram& hop_seconds(Labels const& labels);    ///< penstock_hop_seconds, labels from, to; signed clocks
+
+  /// Many at once into hop_seconds(labels): how long before `now` each of `since` was.
+  void observe_hops(Labels const& labels, Time now, std::span<Time const> since);
 
   std::shared_ptr<prometheus::Registry> registry() const;
 

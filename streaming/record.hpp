@@ -3,6 +3,8 @@
 
 #include "streaming/time.hpp"
 
+#include <boost/container/small_vector.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -57,7 +59,8 @@ struct Delivery {
   Position position;
   std::string_view key;
   std::string_view value;
-  std::vector<std::pair<std::string_view, std::string_view>> headers;
+  /// As many as raw records have need no memory of their own.
+  boost::container::small_vector<std::pair<std::string_view, std::string_view>, 8> headers;
   Time timestamp{};  ///< the log's own, milliseconds
   Owner owner{nullptr, [](void*) {}};
 

@@ -27,8 +27,14 @@ class Window {
   std::size_t memory_bytes() const;
 
  private:
-  static constexpr std::uint32_t none = 0;  // a slot holds a place in the ring + 1
+  // A slot holds a place in the ring + 1, and above it as many bits of the hash as there is room for: what is in another's slot
+  // is passed by without a look into the ring.
+  static constexpr std::uint32_t none = 0;
 
+  std::uint32_t entry(std::uint64_t hash, std::size_t place) const {
+    return (static_cast<std::uint32_t>(hash >> 32U) & ~place_mask_) | (static_cast<std::uint32_t>(place) + 1);
+  }
+  std::size_t place_in(std::size_t slot) const { return (slots_[slot] & place_mask_) - 1; }
   std::size_t ring_place(std::size_t index) const { return index & (hashes_.size() - 1); }
   std::size_t home(std::uint64_t hash) const { return hash & (slots_.size() - 1); }
   std::size_t slot_of(std::uint64_t hash) const;
@@ -37,6 +43,7 @@ class Window {
   void erase(std::size_t slot);
   void grow();
   void clear();
+  void make_slots();
 
   std::int64_t const records_;
   std::size_t const sightings_max_;
@@ -47,6 +54,7 @@ class Window {
   std::vector<std::uint32_t> offsets_;
   std::size_t begin_ = 0, sightings_ = 0, refreshed_ = 0;
   std::vector<std::uint32_t> slots_;
+  std::uint32_t place_mask_ = 0;
   std::int64_t now_ = 0;
 };
 

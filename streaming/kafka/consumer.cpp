@@ -21,6 +21,8 @@ constexpr int committed_wait_ms = 1'500;
 constexpr long heartbeat_ms_max = 500;
 /// librdkafka needs about this much for a record beside its bytes.
 constexpr std::size_t record_overhead_bytes = 600;
+/// Messages, fetched from memory before they are looked at.
+constexpr std::size_t look_ahead = 4;
 /// Fetched at once over all partitions, compressed. A larger record comes alone.
 constexpr std::size_t fetch_bytes_max = 1 << 20;
 
@@ -210,6 +212,8 @@ std::size_t KafkaConsumer::fetch(std::size_t count, std::chrono::milliseconds wa
 std::size_t KafkaConsumer::deliver(std::size_t count, std::vector<Delivery>& into) {
   auto const before = into.size();
   for (std::size_t i = 0; i < count; ++i) {
+    // Another thread has written them.
+    if (i + look_ahead < count) __builtin_prefetch(buffer_[i + look_ahead]);
     KafkaMessage message{buffer_[i]};
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
       note(*message);

@@ -67,3 +67,22 @@ TEST_CASE("metrics: the status line is one JSON object with every value") {
   CHECK(line.ends_with("]}"));
   CHECK_FALSE(line.contains("\"rss_bytes\":0,"));
 }
+
+TEST_CASE("metrics: hops that are counted together are counted as each alone") {
+  using namespace std::chrono_literals;
+  Time const now{std::chrono::seconds{1'800'000'000}};
+  // On a bound, beside one, before the first and beyond the last, and of a clock that is ahead.
+  std::vector<Time> since;
+  for (auto const before : {0us, 1us, 1'000us, 5'000us, 5'001us, 70'000us, 3'600'000'000us, -2'000us})
+    since.push_back(now - before);
+  Metrics together{"store"}, alone{"store"};
+  Metrics::Labels const labels{{"from", "received"}, {"to", "stored"}};
+  together.observe_hops(labels, now, since);
+  for (auto const each : since) alone.hop_seconds(labels).Observe(std::chrono::duration<double>(now - each).count());
+  auto const series = [](Metrics const& metrics) {
+    auto const line = metrics.status_line();
+    return line.substr(line.find("\"metrics\""));
+  };
+  CHECK(series(together) == series(alone));
+  CHECK(series(together).contains("\"count\":8"));
+}
