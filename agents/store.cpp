@@ -24,7 +24,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 constexpr std::size_t poll_count = 5'000;
 constexpr milliseconds poll_wait{2};
-constexpr milliseconds batch_age_least{10};
+constexpr milliseconds batch_age_least{5};
 constexpr milliseconds idle_wait{50};
 constexpr milliseconds full_wait{20};
 constexpr milliseconds full_wait_max{1'000};

@@ -39,8 +39,12 @@ KafkaClient client_of(Connection const& connection, Outbox::Options const& optio
     // it refuses (not the leader yet) and a later one that it then takes leave a hole, which librdkafka counts as acknowledged.
     settings.must("max.in.flight.requests.per.connection", "1");
   } else {
+    // A transaction that is asked for while the marks of the last one are still being written is to be asked for again; the
+    // default would wait for 100 ms, and all records with it.
     settings.must("transactional.id", options.transactional_id)
-        .set("transaction.timeout.ms", options.transaction_timeout.count());
+        .set("transaction.timeout.ms", options.transaction_timeout.count())
+        .set("retry.backoff.ms", 3)
+        .set("retry.backoff.max.ms", 20);
   }
   rd_kafka_conf_set_dr_msg_cb(settings.conf(), on_delivery);
   return settings.client(RD_KAFKA_PRODUCER, trouble);
