@@ -1,6 +1,7 @@
 #include "streaming/http/websocket.hpp"
 
 #include <algorithm>
+#include <format>
 
 namespace penstock::http {
 namespace {
@@ -112,7 +113,7 @@ bool CurlWebsocket::take(std::size_t bytes, curl_ws_frame const& meta) {
   if (message_bytes_ + static_cast<std::size_t>(meta.bytesleft) > Client::frame_bytes_max) {
     outgoing_.push_front({.payload = std::string{close_too_big}, .flags = CURLWS_CLOSE});
     flush();
-    fail("a message of more than " + std::to_string(Client::frame_bytes_max) + " bytes came");
+    fail(std::format("a message of more than {} bytes came", Client::frame_bytes_max));
     return false;
   }
   whole_ = complete && (meta.flags & CURLWS_CONT) == 0;

@@ -4,6 +4,7 @@
 #include "streaming/postgres/connection.hpp"
 
 #include <algorithm>
+#include <format>
 #include <functional>
 
 namespace penstock::postgres {
@@ -42,7 +43,7 @@ std::string identity_is_complete(TableShape const& shape) {
   return join(shape.identity, " and ", [](std::string const& name) { return "s." + identifier(name) + " is not null"; });
 }
 
-std::string in_range() { return std::string{row_column} + " >= $1::bigint and " + std::string{row_column} + " < $2::bigint"; }
+std::string in_range() { return std::format("{0} >= $1::bigint and {0} < $2::bigint", row_column); }
 
 }  // namespace
 
