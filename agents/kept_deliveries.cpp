@@ -60,19 +60,15 @@ Delivery KeptDeliveries::at(std::size_t index) const {
 
 void KeptDeliveries::clear() {
   kept_.clear();
-  std::erase_if(blocks_, [](Block const& block) { return block.size > block_bytes; });
-  used_ = left_ = 0;
+  blocks_.clear();
+  free_ = nullptr;
+  left_ = 0;
 }
 
 char* KeptDeliveries::room_for(std::size_t bytes) {
-  while (bytes > left_) {
-    if (used_ == blocks_.size()) {
-      auto const size = std::max(bytes, block_bytes);
-      blocks_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
-    }
-    auto const& block = blocks_[used_++];
-    free_ = block.bytes.get();
-    left_ = block.size;
+  if (bytes > left_) {
+    left_ = std::max(bytes, block_bytes);
+    free_ = blocks_.emplace_back(std::make_unique_for_overwrite<char[]>(left_)).get();
   }
   left_ -= bytes;
   return std::exchange(free_, free_ + bytes);

@@ -16,7 +16,6 @@ class KeptDeliveries {
   std::size_t size() const { return kept_.size(); }
   /// The one that was kept as number `index`, from 0. Valid until clear().
   Delivery at(std::size_t index) const;
-  /// The memory stays for the next ones, but that of a single large one.
   void clear();
 
  private:
@@ -30,13 +29,8 @@ class KeptDeliveries {
   char* room_for(std::size_t bytes);
 
   std::vector<Kept> kept_;
-  struct Block {
-    std::unique_ptr<char[]> bytes;
-    std::size_t size;
-  };
-  std::vector<Block> blocks_;
-  std::size_t used_ = 0;  ///< blocks
-  char* free_ = nullptr;  ///< in the last one that is used
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  char* free_ = nullptr;  ///< in the last block
   std::size_t left_ = 0;  ///< bytes from there
 };
 
