@@ -53,7 +53,7 @@ int run(Invocation const& invocation) {
     auto const consumer = kafka::make_consumer(kafka, {.group = group,
                                                        .instance = instance.text(),
                                                        .session_timeout = config.milliseconds("kafka.session_timeout_ms"),
-                                                       .queue_bytes_max = 8 << 20});
+                                                       .queue_bytes_max = 4 << 20});
     auto const dead_letters = kafka::make_producer(kafka, {});
     postgres::PostgresSink sink{
         {.database = database_of(config), .group = group, .instance = instance.text(), .shape_of = table_shape_of}};
