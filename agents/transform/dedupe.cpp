@@ -50,8 +50,8 @@ std::size_t Window::memory_bytes() const {
 // Where the hash is, else the free slot where it would go.
 std::size_t Window::slot_of(std::uint64_t hash) const {
   auto slot = home(hash);
-  auto const wanted = entry(hash, 0) & ~place_mask_;
-  while (slots_[slot] != none && ((slots_[slot] & ~place_mask_) != wanted || hashes_[place_in(slot)] != hash))
+  auto const wanted = tag(hash);
+  while (slots_[slot] != none && (!has_tag(slot, wanted) || hashes_[place_in(slot)] != hash))
     slot = (slot + 1) & (slots_.size() - 1);
   return slot;
 }

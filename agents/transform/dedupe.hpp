@@ -31,9 +31,9 @@ class Window {
   // is passed by without a look into the ring.
   static constexpr std::uint32_t none = 0;
 
-  std::uint32_t entry(std::uint64_t hash, std::size_t place) const {
-    return (static_cast<std::uint32_t>(hash >> 32U) & ~place_mask_) | (static_cast<std::uint32_t>(place) + 1);
-  }
+  std::uint32_t tag(std::uint64_t hash) const { return static_cast<std::uint32_t>(hash >> 32U) & ~place_mask_; }
+  std::uint32_t entry(std::uint64_t hash, std::size_t place) const { return tag(hash) | (static_cast<std::uint32_t>(place) + 1); }
+  bool has_tag(std::size_t slot, std::uint32_t wanted) const { return (slots_[slot] & ~place_mask_) == wanted; }
   std::size_t place_in(std::size_t slot) const { return (slots_[slot] & place_mask_) - 1; }
   std::size_t ring_place(std::size_t index) const { return index & (hashes_.size() - 1); }
   std::size_t home(std::uint64_t hash) const { return hash & (slots_.size() - 1); }
