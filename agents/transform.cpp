@@ -248,8 +248,8 @@ class Transform {
 
   // True: no commit is under way.
   bool settle(milliseconds wait) {
-    if (!closing_since_) return true;
     if (!exchange_.settled(wait)) return false;
+    if (!closing_since_) return true;
     for (auto& [partition, share] : shares_) publish_counts(share, std::exchange(share.closing, {}));
     metrics_.batch_seconds({}).Observe(std::chrono::duration<double>(clock_.steady() - *closing_since_).count());
     closing_since_.reset();

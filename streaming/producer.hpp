@@ -40,12 +40,12 @@ class Exchange {
   /// for the consumer's group. What is produced meanwhile belongs to the next interval. One at a time: settle the one before
   /// first.
   virtual void commit(Commits const& inputs, Consumer& consumer) = 0;
-  /// Whether no commit is under way; waits up to `wait` for that. Like produce() and commit() it throws Fault: transient
-  /// means that neither the closed interval nor the running one counts: abort(), then read the inputs again.
+  /// Whether no commit is under way; waits up to `wait` for that. Puts on its way what was produced: call it often. Like
+  /// produce() and commit() it throws Fault: transient means that neither the closed interval nor the running one counts:
+  /// abort(), then read the inputs again.
   virtual bool settled(std::chrono::milliseconds wait) = 0;
   /// Gives up the running interval, and the closed one unless it is durable already.
   virtual void abort() = 0;
-  virtual std::size_t queued_records() const = 0;
 };
 
 }  // namespace penstock

@@ -384,7 +384,6 @@ class FakeExchange final : public Exchange {
     closing_.reset();
     ++aborts;
   }
-  std::size_t queued_records() const override { return open.size(); }
 
  private:
   struct Closing {

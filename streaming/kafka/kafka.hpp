@@ -59,10 +59,10 @@ struct ProducerOptions {
 std::unique_ptr<Producer> make_producer(Connection const& connection, ProducerOptions const& options);
 
 struct ExchangeOptions {
-  std::string transactional_id;  ///< used where the connection has transactions; unique per running process
-  std::string group;             ///< the consumer's
+  std::string transactional_id;            ///< used where the connection has transactions; unique per running process
+  std::string group;                       ///< the consumer's
   std::size_t queue_bytes_max = 6 << 20;
-  std::chrono::milliseconds linger{1};  ///< a commit sends what is left at once, and should have little to send
+  std::chrono::milliseconds linger{5};     ///< a commit sends what is left at once
   std::chrono::milliseconds transaction_timeout{60'000};
   Pacing pacing;         ///< not used with transactions: a reader waits for their end
   std::stop_token stop;  ///< requested: what blocks gives up with a transient Fault

@@ -9,6 +9,9 @@ namespace {
 
 /// What a record needs in librdkafka's queue, and at most in the log, beside its own bytes.
 constexpr std::size_t record_overhead_bytes = 96;
+/// put() serves acknowledgements once for so many records, and waits so long for room.
+constexpr std::int64_t serve_every = 64;
+constexpr std::chrono::milliseconds full_wait{5};
 
 std::size_t bytes_of(Record const& record) {
   auto bytes = record.key.size() + record.value.size() + record_overhead_bytes;
@@ -75,11 +78,11 @@ rd_kafka_vu_t bytes_part(rd_kafka_vtype_t type, std::string const& bytes) {
 
 }  // namespace
 
-Outbox::Outbox(Connection const& connection, Options const& options)
+Outbox::Outbox(Connection const& connection, Options const& options, Pacing const& pacing)
     : queue_bytes_max_{options.queue_bytes_max},
       in_transactions_{!options.transactional_id.empty()},
       client_{client_of(connection, options, this, on_delivery)},
-      pacer_{client_.get(), options.pacing} {}
+      pacer_{client_.get(), pacing} {}
 
 rd_kafka_topic_t* Outbox::topic(std::string_view name) {
   auto found = topics_.find(name);
@@ -123,6 +126,23 @@ bool Outbox::offer(std::string_view name, Record const& record) {
   queued_bytes_ += bytes;
   if (pacer_.paces()) pacer_.queued(name, bytes);
   return true;
+}
+
+void Outbox::put(std::string_view topic, Record const& record, std::stop_token const& stop, std::chrono::milliseconds limit) {
+  if (offered_total_ % serve_every == 0) {
+    serve(std::chrono::milliseconds{0});
+    raise();
+  }
+  if (offer(topic, record)) return;
+  auto const until = std::chrono::steady_clock::now() + limit;
+  do {
+    if (stop.stop_requested()) throw Fault{Fault::Kind::transient, "stopped while the queue was full"};
+    if (std::chrono::steady_clock::now() >= until)
+      throw Fault{Fault::Kind::transient,
+                  "the broker takes nothing: " + std::to_string(queued_records_) + " records wait for it"};
+    serve(full_wait);
+    raise();
+  } while (!offer(topic, record));
 }
 
 void Outbox::on_delivery(rd_kafka_t* /*client*/, rd_kafka_message_t const* message, void* opaque) {

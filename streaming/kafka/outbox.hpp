@@ -14,16 +14,19 @@ class Outbox : private Trouble {
   struct Options {
     std::size_t queue_bytes_max;
     std::chrono::milliseconds linger;
-    Pacing pacing;
-    std::string transactional_id;  ///< "": plain
+    std::string transactional_id{};  ///< "": plain
     std::chrono::milliseconds transaction_timeout{};
   };
-  Outbox(Connection const& connection, Options const& options);
+  Outbox(Connection const& connection, Options const& options, Pacing const& pacing = {});
   Outbox(Outbox const&) = delete;
   Outbox& operator=(Outbox const&) = delete;
 
   /// False: no room, here or (pacing) with the topic's reader. Throws a fatal Fault where the broker would never take it.
   bool offer(std::string_view topic, Record const& record);
+  /// offer(), again while there is no room, for up to `limit` or until `stop`: a transient Fault then. Serves acknowledgements
+  /// now and then, and throws what they bring.
+  void put(std::string_view topic, Record const& record, std::stop_token const& stop,
+           std::chrono::milliseconds limit = std::chrono::hours{24 * 365});
   /// Acknowledgements and pacing; waits up to `wait` for the first.
   void serve(std::chrono::milliseconds wait);
   /// Throws the first Fault that serve() met, once.

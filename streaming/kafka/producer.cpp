@@ -6,7 +6,7 @@ namespace {
 class KafkaProducer final : public Producer {
  public:
   KafkaProducer(Connection const& connection, ProducerOptions const& options)
-      : outbox_{connection, {.queue_bytes_max = options.queue_bytes_max, .linger = options.linger, .pacing = options.pacing}} {}
+      : outbox_{connection, {.queue_bytes_max = options.queue_bytes_max, .linger = options.linger}, options.pacing} {}
 
   bool produce(std::string_view topic, Record const& record) override { return outbox_.offer(topic, record); }
 

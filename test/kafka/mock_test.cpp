@@ -443,7 +443,6 @@ TEST_CASE("exchange, plain: offsets are committed only when the output is acknow
   auto const exchange = make_exchange(connection, {.group = "g", .stop = stop.get_token()});
   for (int i = 0; i < 10; ++i) exchange->produce("md.trades", record("k", std::to_string(i)));
   commit_and_settle(*exchange, {{input, {Offset{10}, "a note"}}}, *consumer);
-  CHECK(exchange->queued_records() == 0);
   CHECK(consumer->committed({input}).at(input).offset == Offset{10});
 
   rd_kafka_mock_broker_set_down(cluster.handle, 1);
@@ -451,7 +450,6 @@ TEST_CASE("exchange, plain: offsets are committed only when the output is acknow
   stop.request_stop();  // Instead of waiting for the limit.
   fault_text([&] { commit_and_settle(*exchange, {{input, Offset{11}}}, *consumer); }, Fault::Kind::transient);
   exchange->abort();
-  CHECK(exchange->queued_records() == 0);
   rd_kafka_mock_broker_set_up(cluster.handle, 1);
   Commits now;
   REQUIRE(until([&] { return !now.empty(); },
@@ -473,7 +471,7 @@ TEST_CASE("exchange, plain: a full queue blocks, and a requested stop ends that"
   std::stop_source stop;
   auto const exchange = make_exchange(cluster.connection(), {.group = "g", .queue_bytes_max = 10'000, .stop = stop.get_token()});
   std::jthread const stopper{[&] {
-    while (exchange->queued_records() < 8) std::this_thread::yield();
+    std::this_thread::sleep_for(200ms);
     stop.request_stop();
   }};
   auto const text = fault_text(

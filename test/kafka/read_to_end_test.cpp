@@ -34,6 +34,7 @@ struct Writer {
         nobody{make_consumer(connection, {.group = "none"})} {}
   void write(Topic const& topic, int from, int to) const {
     for (auto const& each : numbered(from, to)) exchange->produce(topic, each);
+    CHECK(exchange->settled(0ms));
   }
   void commit() const {
     exchange->commit({}, *nobody);
