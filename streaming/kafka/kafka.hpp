@@ -52,7 +52,7 @@ struct Pacing {
 };
 
 struct ProducerOptions {
-  std::size_t queue_bytes_max = 16 << 20;
+  std::size_t queue_bytes_max = 32 << 20;  ///< of memory, for records that are not acknowledged
   std::chrono::milliseconds linger{5};
   Pacing pacing;
 };
@@ -61,7 +61,7 @@ std::unique_ptr<Producer> make_producer(Connection const& connection, ProducerOp
 struct ExchangeOptions {
   std::string transactional_id;            ///< used where the connection has transactions; unique per running process
   std::string group;                       ///< the consumer's
-  std::size_t queue_bytes_max = 6 << 20;
+  std::size_t queue_bytes_max = 12 << 20;  ///< of memory, for records that are not acknowledged
   std::chrono::milliseconds linger{5};     ///< a commit sends what is left at once
   std::chrono::milliseconds transaction_timeout{60'000};
   Pacing pacing;         ///< not used with transactions: a reader waits for their end

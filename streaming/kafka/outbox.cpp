@@ -7,16 +7,20 @@
 namespace penstock::kafka {
 namespace {
 
-/// What a record needs in librdkafka's queue, and at most in the log, beside its own bytes.
-constexpr std::size_t record_overhead_bytes = 96;
+/// At most, in the log, beside its bytes.
+constexpr std::size_t log_overhead_bytes = 96;
+/// In librdkafka's queue: of a record, and of each of its headers, which is memory of its own.
+constexpr std::size_t record_overhead_bytes = 400, header_overhead_bytes = 64;
 /// put() serves acknowledgements once for so many records, and waits so long for room.
 constexpr std::int64_t serve_every = 64;
 constexpr std::chrono::milliseconds full_wait{5};
 
-std::size_t bytes_of(Record const& record) {
-  auto bytes = record.key.size() + record.value.size() + record_overhead_bytes;
+OnItsWay sizes_of(Record const& record) {
+  auto bytes = record.key.size() + record.value.size();
   for (auto const& [name, value] : record.headers) bytes += name.size() + value.size() + 4;
-  return bytes;
+  return {
+      .log_bytes = static_cast<std::uint32_t>(bytes + log_overhead_bytes),
+      .memory_bytes = static_cast<std::uint32_t>(bytes + record_overhead_bytes + record.headers.size() * header_overhead_bytes)};
 }
 
 KafkaClient client_of(Connection const& connection, Outbox::Options const& options, Trouble* trouble,
@@ -30,7 +34,7 @@ KafkaClient client_of(Connection const& connection, Outbox::Options const& optio
       // The limit is offer()'s; librdkafka's must have room for one record of any size beside it.
       .set("queue.buffering.max.kbytes", static_cast<long long>((options.queue_bytes_max + 2 * record_bytes_max) / 1024))
       .set("queue.buffering.max.messages",
-           static_cast<long long>(std::clamp<std::size_t>(options.queue_bytes_max / 256, 1'000, 100'000)))
+           static_cast<long long>(std::max<std::size_t>(options.queue_bytes_max / record_overhead_bytes, 1'000)))
       // A topic that does not exist is told after this time.
       .set("topic.metadata.propagation.max.ms", 5'000)
       .must("enable.idempotence", "true")
@@ -95,9 +99,9 @@ rd_kafka_topic_t* Outbox::topic(std::string_view name) {
 }
 
 bool Outbox::offer(std::string_view name, Record const& record) {
-  auto const bytes = bytes_of(record);
-  if (queued_bytes_ > 0 && queued_bytes_ + bytes > queue_bytes_max_) return false;
-  if (pacer_.paces() && !pacer_.admits(name, bytes)) return false;
+  auto const sizes = sizes_of(record);
+  if (queued_bytes_ > 0 && queued_bytes_ + sizes.memory_bytes > queue_bytes_max_) return false;
+  if (pacer_.paces() && !pacer_.admits(name, sizes.log_bytes)) return false;
 
   auto headers = headers_of(record);
   std::array<rd_kafka_vu_t, 7> parts{part(RD_KAFKA_VTYPE_RKT),
@@ -120,11 +124,11 @@ bool Outbox::offer(std::string_view name, Record const& record) {
     throw fault_of(code, "cannot write to topic " + Topic{name});
   }
   static_cast<void>(headers.release());  // Taken over with the record.
-  on_their_way_.push_back(bytes);
+  on_their_way_.push_back(sizes);
   ++offered_total_;
   ++queued_records_;
-  queued_bytes_ += bytes;
-  if (pacer_.paces()) pacer_.queued(name, bytes);
+  queued_bytes_ += sizes.memory_bytes;
+  if (pacer_.paces()) pacer_.queued(name, sizes.log_bytes);
   return true;
 }
 
@@ -166,15 +170,15 @@ void Outbox::delivered(rd_kafka_message_t const& message) {
   if (!purged && !failed_) failed_.emplace(fault_of(message.err, "cannot write to topic " + Topic{name}));
 }
 
-/// Its bytes. Partitions answer in any order, so some after it may be off already, and some before it not yet.
+/// Its bytes in the log. Partitions answer in any order, so some after it may be off already, and some before it not yet.
 std::size_t Outbox::take_off(std::int64_t number) {
   auto const first = offered_total_ - std::ssize(on_their_way_);
-  auto const bytes = std::exchange(on_their_way_[static_cast<std::size_t>(number - first)], 0);
+  auto const sizes = std::exchange(on_their_way_[static_cast<std::size_t>(number - first)], {});
   --queued_records_;
-  queued_bytes_ -= bytes;
-  while (!on_their_way_.empty() && on_their_way_.front() == 0) on_their_way_.pop_front();
+  queued_bytes_ -= sizes.memory_bytes;
+  while (!on_their_way_.empty() && on_their_way_.front().log_bytes == 0) on_their_way_.pop_front();
   if (all_written_) settled_total_ = offered_total_ - std::ssize(on_their_way_);
-  return bytes;
+  return sizes.log_bytes;
 }
 
 void Outbox::serve(std::chrono::milliseconds wait) {

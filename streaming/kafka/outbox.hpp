@@ -9,10 +9,15 @@
 
 namespace penstock::kafka {
 
+/// Of a record that is not acknowledged; 0: it is.
+struct OnItsWay {
+  std::uint32_t log_bytes = 0, memory_bytes = 0;
+};
+
 class Outbox : private Trouble {
  public:
   struct Options {
-    std::size_t queue_bytes_max;
+    std::size_t queue_bytes_max;  ///< of memory
     std::chrono::milliseconds linger;
     std::string transactional_id{};  ///< "": plain
     std::chrono::milliseconds transaction_timeout{};
@@ -65,9 +70,9 @@ class Outbox : private Trouble {
   std::int64_t offered_total_ = 0;
   std::int64_t written_total_ = 0;
   std::int64_t settled_total_ = 0;
-  std::deque<std::size_t> on_their_way_;  ///< bytes of the last records taken; 0: nothing more is to come for it
-  bool all_written_ = true;               ///< none failed or was dropped
-  std::optional<Fault> failed_;           ///< the first record that could not be delivered
+  std::deque<OnItsWay> on_their_way_;  ///< the last records taken, from the first that is not acknowledged
+  bool all_written_ = true;            ///< none failed or was dropped
+  std::optional<Fault> failed_;        ///< the first record that could not be delivered
 };
 
 }  // namespace penstock::kafka
