@@ -116,7 +116,7 @@ def latency():
     """5,000 records/s, received -> visible in the table by PostgreSQL's own commit times: two bare hops and a COPY commit"""
     p50s, p99s, limits = [], [], []
     seconds = 30
-    for _ in range(min(asked().rounds, 3)):
+    for at in range(1 + min(asked().rounds, 5)):
         whole = Chain(5000, seconds, "latency")
         seconds_until_visible(60)
         time.sleep(5)
@@ -131,7 +131,8 @@ def latency():
         bare = [float(word) for word in program("hops", brokers(), database(), 5000, 15).split()]
         program("forget", brokers(), "bench.hop1", "bench.hop2")
         say(f"  {int(rows) / (seconds - 2):,.0f} rows/s, p50 {float(p50):.1f}, p99 {float(p99):.1f}, most {float(most):.0f} ms; bare {bare} ms")
-        p50s.append(float(p50)), p99s.append(float(p99)), limits.append(bare)
+        if at > 0:  # The first does not count: see measure.pairs().
+            p50s.append(float(p50)), p99s.append(float(p99)), limits.append(bare)
     value("received -> visible, p50", "ms", p50s, aim=25)
     value("received -> visible, p99", "ms", p99s, aim=60)
     for name, ours, at in (("p50", p50s, 0), ("p99", p99s, 1)):
