@@ -13,10 +13,6 @@
 #include <filesystem>
 #include <iostream>
 
-/// Read by jemalloc: memory that is not used goes back after a second, not after ten. docs/decisions/allocator.md
-extern "C" char const* malloc_conf;
-char const* malloc_conf = "dirty_decay_ms:1000";
-
 namespace {
 
 using namespace penstock;
