@@ -104,7 +104,7 @@ kafka_start() {
   cat > "$dir/start" << START
 #!/usr/bin/env bash
 # Its own session: an interrupt at the terminal is for the script, which then stops the broker.
-setsid java -Xms128m -Xmx512m -XX:+UseG1GC -XX:ParallelGCThreads=1 -XX:ConcGCThreads=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \\
+setsid java -Xms128m -Xmx512m -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent -XX:MaxInlineLevel=15 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \\
   -cp '$kafka_cache/lib/*' kafka.Kafka '$dir/server.properties' >> '$dir/broker.log' 2>&1 < /dev/null &
 echo \$! > '$dir/pid'
 START
