@@ -52,7 +52,7 @@ struct Pacing {
 };
 
 struct ProducerOptions {
-  std::size_t queue_bytes_max = 32 << 20;  ///< of memory, for records that are not acknowledged
+  std::size_t queue_bytes_max = 24 << 20;  ///< of memory, for records that are not acknowledged
   std::chrono::milliseconds linger{5};
   Pacing pacing;
 };

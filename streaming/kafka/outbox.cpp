@@ -100,7 +100,7 @@ rd_kafka_topic_t* Outbox::topic(std::string_view name) {
 
 bool Outbox::offer(std::string_view name, Record const& record) {
   auto const sizes = sizes_of(record);
-  if (queued_bytes_ > 0 && queued_bytes_ + sizes.memory_bytes > queue_bytes_max_) return false;
+  if (unsettled_bytes_ > 0 && unsettled_bytes_ + sizes.memory_bytes > queue_bytes_max_) return false;
   if (pacer_.paces() && !pacer_.admits(name, sizes.log_bytes)) return false;
 
   auto headers = headers_of(record);
@@ -127,7 +127,7 @@ bool Outbox::offer(std::string_view name, Record const& record) {
   on_their_way_.push_back(sizes);
   ++offered_total_;
   ++queued_records_;
-  queued_bytes_ += sizes.memory_bytes;
+  unsettled_bytes_ += sizes.memory_bytes;
   if (pacer_.paces()) pacer_.queued(name, sizes.log_bytes);
   return true;
 }
@@ -173,12 +173,14 @@ void Outbox::delivered(rd_kafka_message_t const& message) {
 /// Its bytes in the log. Partitions answer in any order, so some after it may be off already, and some before it not yet.
 std::size_t Outbox::take_off(std::int64_t number) {
   auto const first = offered_total_ - std::ssize(on_their_way_);
-  auto const sizes = std::exchange(on_their_way_[static_cast<std::size_t>(number - first)], {});
+  auto& one = on_their_way_[static_cast<std::size_t>(number - first)];
+  one.is_off = true;
+  auto const log_bytes = one.log_bytes;
   --queued_records_;
-  queued_bytes_ -= sizes.memory_bytes;
-  while (!on_their_way_.empty() && on_their_way_.front().log_bytes == 0) on_their_way_.pop_front();
+  for (; !on_their_way_.empty() && on_their_way_.front().is_off; on_their_way_.pop_front())
+    unsettled_bytes_ -= on_their_way_.front().memory_bytes;
   if (all_written_) settled_total_ = offered_total_ - std::ssize(on_their_way_);
-  return sizes.log_bytes;
+  return log_bytes;
 }
 
 void Outbox::serve(std::chrono::milliseconds wait) {

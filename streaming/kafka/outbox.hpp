@@ -9,9 +9,9 @@
 
 namespace penstock::kafka {
 
-/// Of a record that is not acknowledged; 0: it is.
 struct OnItsWay {
-  std::uint32_t log_bytes = 0, memory_bytes = 0;
+  std::uint32_t log_bytes, memory_bytes;
+  bool is_off = false;  ///< acknowledged, or failed
 };
 
 class Outbox : private Trouble {
@@ -66,7 +66,9 @@ class Outbox : private Trouble {
 
   // Changes in the loop.
   std::size_t queued_records_ = 0;
-  std::size_t queued_bytes_ = 0;
+  /// Of memory, from the first record on that is not acknowledged: whoever keeps them keeps those behind it, too, and one
+  /// partition may be late.
+  std::size_t unsettled_bytes_ = 0;
   std::int64_t offered_total_ = 0;
   std::int64_t written_total_ = 0;
   std::int64_t settled_total_ = 0;
