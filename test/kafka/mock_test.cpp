@@ -540,3 +540,22 @@ TEST_CASE("producer: records count as settled up to the first that is not acknow
   producer->flush(20s);
   CHECK(producer->settled_total() == 100);
 }
+
+TEST_CASE("producer: behind a partition that is late the queue is full, however many others are acknowledged") {
+  MockCluster cluster;
+  cluster.topic("raw.in", 2);
+  auto const producer = make_producer(cluster.connection(), {.queue_bytes_max = 100'000});
+  rd_kafka_mock_partition_set_leader(cluster.handle, "raw.in", 1, -1);
+  auto const more = numbered(0, 1'000);
+  auto next = more.begin();
+  auto const fill = [&] {
+    while (next != more.end() && producer->produce("raw.in", *next)) ++next;
+    producer->poll(50ms);
+  };
+  CHECK(until([&] { return producer->written_total() > 50; }, fill));
+  for (auto const end = Steady::now() + 1s; Steady::now() < end;) fill();
+  CHECK(next - more.begin() < 300);
+  CHECK(producer->settled_total() < 20);
+  rd_kafka_mock_partition_set_leader(cluster.handle, "raw.in", 1, 1);
+  CHECK(until([&] { return producer->settled_total() == 1'000; }, fill));
+}
