@@ -32,20 +32,19 @@ Transactions::Transactions(Connection connection, ExchangeOptions const& options
 }
 
 void Transactions::produce(std::string_view topic, Record const& record) {
-  if (!open_) std::this_thread::sleep_until(marked_at_);
   begin();
   unless_spent([&] { outbox_->put(topic, record, stop_, commit_wait); });
 }
 
 void Transactions::commit(KafkaList const& offsets, KafkaGroup const& group) {
   if (!open_ && offsets->cnt == 0) return;
-  if (!open_) std::this_thread::sleep_until(marked_at_);
   begin();
   unless_spent([&] { end(offsets, group); });
 }
 
 void Transactions::begin() {
   if (open_) return;
+  std::this_thread::sleep_until(marked_at_);
   if (doubtful_) connect(commit_wait);
   if (KafkaError const error{rd_kafka_begin_transaction(outbox_->client())}; error) {
     if (rd_kafka_error_is_fatal(error.get()) != 0) throw fatal(error.get(), "cannot begin");
