@@ -202,6 +202,9 @@ std::vector<Remark> reconcile(AuditFacts const& facts) {
   std::vector<Remark> all;
   for (auto const& account : facts.raw) check(account, facts.transform_group, {all, to_text(account.partition)});
   for (auto const& account : facts.stored) check(account, {all, to_text(account.partition)});
+  for (auto const& group : facts.other_store_groups)
+    Remarks{all, "md"}.note("group {} has stored nothing; group {} has: --store-group {} audits that one", facts.store_group,
+                            group, group);
   auto const doubts = doubts_of(facts.raw);
   for (auto const& [kind, sums] : sums_by_kind(facts))
     check_kind(facts, kind, sums, doubts, {all, "md." + std::string{kind_names[kind]}});

@@ -81,6 +81,7 @@ struct AuditFacts {
   std::string transform_group, store_group;
   std::vector<RawAccount> raw;
   std::vector<StoreAccount> stored;
+  std::vector<std::string> other_store_groups;  ///< the last ones by name, where nothing is stored by the one that was asked for
   /// By transformers, in total: when the first partition of md was looked at, and after the last one. They differ while the
   /// pipeline runs.
   CountByKind written_before{}, written_after{};

@@ -60,6 +60,14 @@ std::map<TopicPartition, StoreLedger> store_ledgers(Connection& database, std::s
   return ledgers;
 }
 
+std::vector<std::string> other_store_groups(Connection& database, std::string const& group) {
+  std::vector<std::string> groups;
+  for (auto const& row : database.query(
+           "select distinct consumer_group from penstock.offsets where consumer_group <> $1 order by 1 desc limit 3", {group}))
+    groups.push_back(*row[0]);
+  return groups;
+}
+
 std::int64_t count(Connection& database, std::string const& from) {
   return number_in(database.query("select count(*) from " + from).at(0).at(0));
 }
@@ -165,6 +173,7 @@ class Look {
   // Also partitions that the broker does not have any more.
   void begin(std::map<TopicPartition, StoreLedger> ledgers) {
     facts_.store_group = sources_.store_group;
+    if (ledgers.empty()) facts_.other_store_groups = other_store_groups(sources_.database, sources_.store_group);
     for (auto const& [topic, partitions] : md_)
       for (int p = 0; p < partitions; ++p) ledgers.try_emplace({topic, Partition{p}});
     for (auto const& [partition, ledger] : ledgers)

@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <format>
+#include <iostream>
+#include <map>
 #include <optional>
 #include <ranges>
 
@@ -98,10 +100,11 @@ std::string text_of(Delivery const& delivery, Shape const& shape) {
   return shape.pretty ? block_of(delivery, shape.headers) : line_of(delivery, shape.headers);
 }
 
-void require_topic(kafka::Connection const& connection, Topic const& topic, std::optional<Partition> partition) {
+/// How many partitions it has.
+int require_topic(kafka::Connection const& connection, Topic const& topic, std::optional<Partition> partition) {
   auto const topics = kafka::list_topics(connection);
   if (auto const found = topics.find(topic); found != topics.end()) {
-    if (!partition || to_integer(*partition) < found->second) return;
+    if (!partition || to_integer(*partition) < found->second) return found->second;
     throw UsageError{
         std::format("topic {} has no partition {}: it has 0 to {}", topic, to_integer(*partition), found->second - 1)};
   }
@@ -112,16 +115,26 @@ void require_topic(kafka::Connection const& connection, Topic const& topic, std:
                    (near.empty() ? ": `penstock topics plan` shows those that there should be" : "; did you mean " + near + "?")};
 }
 
-/// Holds the partitions that are not asked for.
-void go_to(Consumer& follower, std::optional<Offset> offset, std::optional<Partition> partition) {
+/// Where to begin in each partition: the offset, or the nearest that there is. Says so of a partition that was asked for alone.
+Offsets begins(std::map<TopicPartition, kafka::Kept> const& partitions, Offset offset, std::optional<Partition> asked) {
   Offsets wanted;
-  std::vector<TopicPartition> others;
-  for (auto const& one : follower.assigned()) {
-    if (partition && *partition != one.partition)
-      others.push_back(one);
-    else if (offset)
-      wanted[one] = *offset;
+  for (auto const& [partition, kept] : partitions) {
+    wanted[partition] = std::clamp(offset, kept.first, kept.end);
+    if (partition.partition != asked || wanted[partition] == offset) continue;
+    auto const place = std::format("{} {}@{}", partition.topic, to_integer(*asked), to_integer(offset));
+    std::cerr << "penstock tap: " << place
+              << (offset < kept.first ? " is gone, retention took it; this begins at "
+                                      : " is not written yet; waiting for it from ")
+              << to_integer(wanted[partition]) << '\n';
   }
+  return wanted;
+}
+
+/// Holds the partitions that are not asked for.
+void go_to(Consumer& follower, Offsets wanted, std::optional<Partition> partition) {
+  std::vector<TopicPartition> others;
+  for (auto const& one : follower.assigned())
+    if (partition && *partition != one.partition) others.push_back(one), wanted.erase(one);
   follower.pause(others);
   follower.seek(wanted);
 }
@@ -136,11 +149,14 @@ int run(Invocation const& invocation) {
 
   auto const connection = connection_of(invocation.config);
   if (!wait_for_broker(connection, invocation.stop, 5s)) return stopped_as_asked;
-  require_topic(connection, topic, filter.partition);
+  auto const partitions = require_topic(connection, topic, filter.partition);
   auto const follower = kafka::make_follower(
       connection, {topic},
       {.from_earliest = start.from_earliest, .from_time = start.from_time, .new_partitions_every = new_partitions_every});
-  go_to(*follower, start.offset, filter.partition);
+  go_to(
+      *follower,
+      start.offset ? begins(kafka::kept_offsets(connection, {{topic, partitions}}), *start.offset, filter.partition) : Offsets{},
+      filter.partition);
 
   std::int64_t shown = 0;
   std::vector<Delivery> deliveries;
@@ -148,7 +164,7 @@ int run(Invocation const& invocation) {
     deliveries.clear();
     follower->poll(deliveries, 1'000, 100ms);
     for (auto const& delivery : deliveries) {
-      // An offset that is not there any more, or not yet, starts at the earliest one instead.
+      // Of a partition that was added meanwhile.
       if (start.offset && delivery.position.offset < *start.offset) continue;
       if (!filter.fits(delivery)) continue;
       if (!put_line(text_of(delivery, shape)) || ++shown == *count) return stopped_as_asked;

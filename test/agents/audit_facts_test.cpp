@@ -141,21 +141,21 @@ struct World {
         }));
   }
 
-  AuditFacts facts(bool deep = false) {
-    auto facts = audit_facts({.kafka = connection,
-                              .database = sql,
-                              .transform_group = group,
-                              .store_group = "group",
-                              .kinds = {"options"},
-                              .read_all = false,
-                              .stop = {}});
-    if (deep) facts.tables = count_rows(sql, {"options"});
-    return facts;
+  AuditFacts facts(std::string const& store_group = "group") {
+    return audit_facts({.kafka = connection,
+                        .database = sql,
+                        .transform_group = group,
+                        .store_group = store_group,
+                        .kinds = {"options"},
+                        .read_all = false,
+                        .stop = {}});
   }
   /// "where: what" of all differences.
   std::vector<std::string> differences(bool deep = false) {
     std::vector<std::string> found;
-    for (auto const& remark : reconcile(facts(deep)))
+    auto seen = facts();
+    if (deep) seen.tables = count_rows(sql, {"options"});
+    for (auto const& remark : reconcile(seen))
       if (remark.differs) found.push_back(remark.where + ": " + remark.what);
     return found;
   }
@@ -183,6 +183,8 @@ TEST_CASE("audit: meddling with the database is found, with the partition, and i
   CHECK(sums_by_kind(facts).at(options_kind).read + 6 == facts.written_before[options_kind]);
   CHECK(facts.written_before == facts.written_after);
   CHECK(audit_text(facts, {}).contains("it adds up: 2 partitions of raw topics, 2 of md topics"));
+  CHECK(facts.other_store_groups.empty());
+  CHECK(world.facts("mistyped").other_store_groups == std::vector<std::string>{"group"});
 
   auto const meddle = [&](std::string const& statement, std::size_t count, std::string const& text, bool deep = false) {
     CAPTURE(statement);

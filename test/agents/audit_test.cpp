@@ -203,6 +203,8 @@ TEST_CASE("audit: what cannot be known is said, and is no difference") {
                 "it cannot be compared"},
            Case{"retention dropped rows", [](auto& f) { f.tables[0].rows = 20, f.tables[0].dropped_before = "2026-01-01"; },
                 "table trades", "20 rows of 100 written; retention dropped what is older than 2026-01-01"},
+           Case{"the store's group is another one", [](auto& f) { f.store_group = "store", f.other_store_groups = {"prod"}; },
+                "md", "group store has stored nothing; group prod has: --store-group prod audits that one"},
        }) {
     CAPTURE(name);
     auto changed = facts();

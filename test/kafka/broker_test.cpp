@@ -343,16 +343,7 @@ TEST_CASE("kafka: a consumer says where a topic begins, also after retention too
   Input const input{connection, 20};
   CHECK(input.consumer->beginnings({input.partition}) == Offsets{{input.partition, Offset{0}}});
 
-  Trouble trouble;
-  auto const client = Settings{connection}.client(RD_KAFKA_PRODUCER, &trouble);
-  auto const before = list_with_offsets(Offsets{{input.partition, Offset{3}}});
-  auto* request = rd_kafka_DeleteRecords_new(before.get());
-  KafkaQueue const queue{rd_kafka_queue_new(client.get())};
-  rd_kafka_DeleteRecords(client.get(), &request, 1, nullptr, queue.get());
-  KafkaEvent const answer{rd_kafka_queue_poll(queue.get(), 10'000)};
-  rd_kafka_DeleteRecords_destroy(request);
-  REQUIRE(answer);
-  REQUIRE(rd_kafka_event_error(answer.get()) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  trim(connection, input.partition, Offset{3});
   CHECK(input.consumer->beginnings({input.partition}) == Offsets{{input.partition, Offset{3}}});
 }
 

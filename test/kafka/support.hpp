@@ -106,6 +106,20 @@ inline std::string brokers_for_tests() {
   return brokers;
 }
 
+/// As retention does: what is before `to` is gone.
+inline void trim(Connection const& connection, TopicPartition const& partition, Offset to) {
+  Trouble trouble;
+  auto const client = Settings{connection}.client(RD_KAFKA_PRODUCER, &trouble);
+  auto const before = list_with_offsets(Offsets{{partition, to}});
+  auto* request = rd_kafka_DeleteRecords_new(before.get());
+  KafkaQueue const queue{rd_kafka_queue_new(client.get())};
+  rd_kafka_DeleteRecords(client.get(), &request, 1, nullptr, queue.get());
+  KafkaEvent const answer{rd_kafka_queue_poll(queue.get(), 10'000)};
+  rd_kafka_DeleteRecords_destroy(request);
+  REQUIRE(answer);
+  REQUIRE(rd_kafka_event_error(answer.get()) == RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
 /// A name that no earlier run used.
 inline std::string fresh(std::string const& name) {
   static int count = 0;

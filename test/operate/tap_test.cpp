@@ -53,6 +53,20 @@ TEST_CASE("tap: offsets, partitions, conditions and shapes") {
   CHECK(std::ranges::count(json, '\n') == 1);
 }
 
+TEST_CASE("tap: an offset that is not there says so, and begins at the nearest one that is") {
+  if (is_without_broker()) return;
+  Topics const world;
+  world.write("A", "first");
+  world.write("A", "second");
+  auto const later = shell("timeout -s INT 3 " + world.line("--from 0@7") + " 2>&1");
+  CHECK_MESSAGE(later.text == "penstock tap: " + world.topic + " 0@7 is not written yet; waiting for it from 2\n", later.text);
+  kafka::test::trim(world.connection, {world.topic, Partition{0}}, Offset{1});
+  auto const gone = world.tap("--from 0@0 --count 1");
+  CHECK_MESSAGE(gone.text.starts_with("penstock tap: " + world.topic + " 0@0 is gone, retention took it; this begins at 1\n"),
+                gone.text);
+  CHECK_MESSAGE(gone.text.ends_with(" 0@1 A  second\n"), gone.text);
+}
+
 TEST_CASE("tap: what is wrong is said before anything is read") {
   if (is_without_broker()) return;
   Topics const world;
