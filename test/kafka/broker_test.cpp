@@ -157,7 +157,7 @@ TEST_CASE("kafka: a subscribed topic that does not exist is a fatal fault, not s
   consumer->subscribe({name}, nullptr);
   std::string text;
   std::vector<Delivery> none;
-  until([&] { return !text.empty(); }, [&] { text = fault_text([&] { consumer->poll(none, 1, 50ms); }, Fault::Kind::fatal); },
+  until([&] { return !text.empty(); }, [&] { text = fault_if_any([&] { consumer->poll(none, 1, 50ms); }, Fault::Kind::fatal); },
         20s);
   CHECK(text.contains(name));
   CHECK(text.contains("penstock topics apply"));
@@ -166,7 +166,7 @@ TEST_CASE("kafka: a subscribed topic that does not exist is a fatal fault, not s
   text.clear();
   until([&] { return !text.empty(); },
         [&] {
-          text = fault_text(
+          text = fault_if_any(
               [&] {
                 producer->produce(name, record("k", "v"));
                 producer->poll(50ms);
@@ -189,7 +189,7 @@ TEST_CASE("kafka: a record that is too large for its topic is a fatal fault that
   for (auto& c : noise) c = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
   REQUIRE(producer->produce(topic, record("k", noise)));
   std::string text;
-  until([&] { return !text.empty(); }, [&] { text = fault_text([&] { producer->poll(50ms); }, Fault::Kind::fatal); }, 20s);
+  until([&] { return !text.empty(); }, [&] { text = fault_if_any([&] { producer->poll(50ms); }, Fault::Kind::fatal); }, 20s);
   CHECK(text.contains(topic));
   CHECK(text.contains("max.message.bytes"));
 }
@@ -437,7 +437,7 @@ TEST_CASE("kafka: a second process with the same instance name makes the first g
   second->subscribe({topic}, nullptr);
   REQUIRE(until([&] { return second->assigned().size() == 1; }, [&] { second->poll(none, 1, 20ms); }));
   std::string text;
-  until([&] { return !text.empty(); }, [&] { text = fault_text([&] { first->poll(none, 1, 20ms); }, Fault::Kind::displaced); },
+  until([&] { return !text.empty(); }, [&] { text = fault_if_any([&] { first->poll(none, 1, 20ms); }, Fault::Kind::displaced); },
         20s);
   CHECK(text.contains("another instance with the same id took over"));
 }

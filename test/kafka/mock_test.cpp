@@ -134,7 +134,7 @@ TEST_CASE("kafka: a topic that one may not write to is a fatal fault") {
   auto const producer = make_producer(cluster.connection(), {});
   REQUIRE(producer->produce("raw.x", record("k", "v")));
   std::string text;
-  until([&] { return !text.empty(); }, [&] { text = fault_text([&] { producer->poll(50ms); }, Fault::Kind::fatal); });
+  until([&] { return !text.empty(); }, [&] { text = fault_if_any([&] { producer->poll(50ms); }, Fault::Kind::fatal); });
   CHECK(text.contains("raw.x"));
   CHECK(text.contains("kafka.sasl_username"));
 }

@@ -126,8 +126,9 @@ inline std::string fresh(std::string const& name) {
   return name + "-" + std::to_string(std::chrono::system_clock::now().time_since_epoch().count()) + "-" + std::to_string(++count);
 }
 
+/// What a call says that may throw a Fault; "": it throws none.
 template <class Call>
-std::string fault_text(Call call, Fault::Kind expected) {
+std::string fault_if_any(Call call, Fault::Kind expected) {
   try {
     call();
   } catch (Fault const& fault) {
@@ -135,6 +136,14 @@ std::string fault_text(Call call, Fault::Kind expected) {
     return fault.what();
   }
   return {};
+}
+
+/// What a call says that must throw a Fault.
+template <class Call>
+std::string fault_text(Call call, Fault::Kind expected) {
+  auto text = fault_if_any(call, expected);
+  CHECK_MESSAGE(!text.empty(), "it throws no Fault");
+  return text;
 }
 
 }  // namespace penstock::kafka::test
