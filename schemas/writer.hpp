@@ -59,18 +59,31 @@ inline bool all_plain(std::uint64_t bytes) {
 inline constexpr std::string_view replacement = "\xEF\xBF\xBD";
 inline constexpr std::size_t bytes_per_byte_max = 6;  ///< put_text makes of one byte at most \u001f
 
+/// As many bytes as a Word has, from anywhere.
+template <class Word>
+Word load(char const* from) {
+  Word word = 0;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
 /// Writes text of any bytes as good UTF-8; `escape(at, c)` writes control characters, quotes and backslashes.
 template <class Escape>
 char* put_text(char* at, std::string_view text, Escape&& escape) {
   while (!text.empty()) {
     if (text.size() >= 8) {
-      std::uint64_t bytes = 0;
-      std::memcpy(&bytes, text.data(), 8);
-      if (all_plain(bytes)) {
+      if (auto const bytes = load<std::uint64_t>(text.data()); all_plain(bytes)) {
         std::memcpy(at, &bytes, 8);
         at += 8;
         text.remove_prefix(8);
         continue;
+      }
+    } else if (text.size() >= 4) {  // Both ends, which may overlap.
+      auto const first = load<std::uint32_t>(text.data()), last = load<std::uint32_t>(text.data() + text.size() - 4);
+      if (all_plain(first | std::uint64_t{last} << 32U)) {
+        std::memcpy(at, &first, 4);
+        std::memcpy(at + text.size() - 4, &last, 4);
+        return at + text.size();
       }
     }
     auto const c = static_cast<unsigned char>(text.front());

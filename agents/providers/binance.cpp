@@ -1,6 +1,7 @@
 /// Binance spot. https://github.com/binance/binance-spot-api-docs (rest-api.md, web-socket-streams.md).
 #include "agents/provider.hpp"
 #include "agents/providers/decode.hpp"
+#include "agents/providers/shape_reader.hpp"
 #include "streaming/fault.hpp"
 
 #include <algorithm>
@@ -113,6 +114,26 @@ void read_trade(Fields&& fields, bool aggregate, Trade& trade) {
   require(sided, "m");
 }
 
+/// Stream trade as Binance spells it, of a combined stream: stream, data: e,E,s,t,p,q,T,m,M.
+bool read_streamed_trade(std::string_view frame, Trade& trade) {
+  ShapeReader in{frame};
+  std::string_view skipped, symbol, id;
+  bool maker = false;
+  bool const fits = in.literal(R"({"stream":")") && in.text(skipped) &&                   //
+                    in.literal(R"(","data":{"e":"trade","E":)") && in.digits(skipped) &&  //
+                    in.literal(R"(,"s":")") && in.text(symbol) &&                         //
+                    in.literal(R"(","t":)") && in.digits(id) && id.front() != '0' &&      //
+                    in.literal(R"(,"p":")") && in.decimal(trade.price) &&                 //
+                    in.literal(R"(","q":")") && in.decimal(trade.amount) &&               //
+                    in.literal(R"(","T":)") && in.milliseconds(trade.time) &&             //
+                    in.literal(R"(,"m":)") && in.boolean(maker) && in.literal(R"(,"M":true}})") && in.at_end();
+  if (!fits) return false;
+  trade.symbol = symbol;
+  trade.id = id;
+  trade.side = taker_side(maker);
+  return true;
+}
+
 /// REST trades and historicalTrades: id, price, qty, quoteQty, time, isBuyerMaker, isBestMatch.
 void read_rest_trade(json::object fields, Trade& trade) {
   bool timed = false, sided = false;
@@ -222,6 +243,27 @@ void read_ticker(Fields&& fields, Ticker& ticker) {
   require(!ticker.ask_amount.empty(), streamed ? "A" : "askQty");
   leave_out_zero(ticker.bid, ticker.bid_amount);
   leave_out_zero(ticker.ask, ticker.ask_amount);
+}
+
+/// Stream bookTicker as Binance spells it, of a combined stream: stream, data: u,s,b,B,a,A.
+bool read_streamed_ticker(std::string_view frame, Ticker& ticker) {
+  ShapeReader in{frame};
+  std::string_view skipped, symbol;
+  std::int64_t sequence = 0;
+  bool const fits = in.literal(R"({"stream":")") && in.text(skipped) &&           //
+                    in.literal(R"(","data":{"u":)") && in.digits(sequence) &&     //
+                    in.literal(R"(,"s":")") && in.text(symbol) &&                 //
+                    in.literal(R"(","b":")") && in.decimal(ticker.bid) &&         //
+                    in.literal(R"(","B":")") && in.decimal(ticker.bid_amount) &&  //
+                    in.literal(R"(","a":")") && in.decimal(ticker.ask) &&         //
+                    in.literal(R"(","A":")") && in.decimal(ticker.ask_amount) &&  //
+                    in.literal(R"("}})") && in.at_end();
+  if (!fits) return false;
+  ticker.symbol = symbol;
+  ticker.sequence = sequence;
+  leave_out_zero(ticker.bid, ticker.bid_amount);
+  leave_out_zero(ticker.ask, ticker.ask_amount);
+  return true;
 }
 
 void check_candle(Candle const& candle, bool timed) {
@@ -381,6 +423,15 @@ void decode_tickers(json::document& document, RawRecord const& raw, Decoded& int
   each_record(root_array(document), into, [&](json::value& value, std::size_t index) {
     read_ticker(object(value, "ticker"), append<Ticker>(into, index, source, raw));
   });
+}
+
+/// The frames that come most often. False: it is spelled otherwise, and nothing of it is in `into`.
+bool decode_shape(RawRecord const& raw, Decoded& into) {
+  bool fits = false;
+  if (raw.channel == "trade") fits = read_streamed_trade(raw.value, append<Trade>(into, 0, source, raw));
+  if (raw.channel == "bookTicker") fits = read_streamed_ticker(raw.value, append<Ticker>(into, 0, source, raw));
+  if (!fits) into.clear();
+  return fits;
 }
 
 void decode_document(json::document& document, RawRecord const& raw, Decoded& into) {
@@ -625,7 +676,7 @@ class Binance final : public Provider {
     into.clear();
     if (raw.channel == "control")
       into.ignored = true;
-    else
+    else if (!decode_shape(raw, into))
       read_frame(raw.value, into, [&](json::document& document) { decode_document(document, raw, into); });
   }
 

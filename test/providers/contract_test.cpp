@@ -206,6 +206,31 @@ TEST_CASE("providers: flipped bits give rejects or valid records, the same each 
       }
 }
 
+TEST_CASE("providers: what is read by its shape is what the parser reads, whatever stands in the frame") {
+  for (auto const* each : all_providers())
+    for (auto const& frame : documented_frames(each->name())) {
+      if (frame.channel == "control") continue;
+      auto const check = [&](std::string bytes) {
+        auto same = frame, spaced = frame;
+        spaced.bytes = ' ' + bytes;  // No shape begins so; to the parser it is nothing.
+        same.bytes = std::move(bytes);
+        CAPTURE(same.bytes);
+        CHECK(shown(*each, same) == shown(*each, spaced));
+      };
+      check(frame.bytes);
+      for (std::size_t at = 0; at < std::min<std::size_t>(frame.bytes.size(), 300); ++at) {
+        auto const with = [&](std::size_t erased, std::string_view inserted) {
+          return frame.bytes.substr(0, at).append(inserted).append(frame.bytes, at + erased);
+        };
+        check(with(1, ""));
+        for (std::string_view const other : {"\"", "\\", "0", "-", ".", "}", ",", "a", "\x01", "\xC3"}) check(with(1, other));
+        for (std::string_view const more :
+             {"0", "-", ".", "e5", " ", "00000000000000000000", "99999999999999999999", "\\u0041", "\xC3\xA9"})
+          check(with(0, more));
+      }
+    }
+}
+
 TEST_CASE("providers: bytes that are nothing at all are rejected") {
   auto const seed = std::random_device{}();
   CAPTURE(seed);
