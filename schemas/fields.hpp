@@ -19,6 +19,20 @@ inline constexpr std::size_t field_count = std::tuple_size_v<decltype(all_fields
 template <class Kind>
 inline constexpr auto field_names = std::apply([](auto const&... field) { return std::array{field.name...}; }, fields<Kind>);
 
+/// {"name": of the first, ,"name": of the others.
+template <class Kind, std::size_t i>
+inline constexpr auto label = [] {
+  constexpr auto name = std::get<i>(fields<Kind>).name;
+  std::array<char, name.size() + 4> text{};
+  char* at = text.data();
+  *at++ = i == 0 ? '{' : ',';
+  *at++ = '"';
+  for (char const c : name) *at++ = c;
+  *at++ = '"';
+  *at++ = ':';
+  return text;
+}();
+
 /// Calls `visit.operator()<i>()` for every field, in order; inside, `std::get<i>(fields<Kind>)` is a constant.
 template <class Kind, class Visit>
 constexpr void for_each_field(Visit&& visit) {
@@ -35,6 +49,9 @@ Answer with_kind(std::string_view kind, Answer otherwise, Visit&& visit) {
   }(std::type_identity<MarketRecord>{});
   return otherwise;
 }
+
+/// PostgreSQL has no time before it.
+inline constexpr Time year_one{std::chrono::sys_days{std::chrono::year{1} / 1 / 1}};
 
 template <class Value>
 concept Word = std::is_enum_v<Value>;

@@ -6,20 +6,6 @@
 namespace penstock {
 namespace {
 
-/// ,"name":
-template <class Kind, std::size_t i>
-constexpr auto label = [] {
-  constexpr auto name = std::get<i>(fields<Kind>).name;
-  std::array<char, name.size() + 4> text{};
-  char* at = text.data();
-  *at++ = ',';
-  *at++ = '"';
-  for (char const c : name) *at++ = c;
-  *at++ = '"';
-  *at++ = ':';
-  return text;
-}();
-
 constexpr std::size_t word_bytes_max = 16;
 
 // The most bytes that put_value writes.
@@ -111,7 +97,7 @@ void append(std::string& out, Kind const& record) {
       at = put(at, {label<Kind, i>.data(), label<Kind, i>.size()});
       at = put_value(at, value);
     });
-    *begin = '{';  // in place of the first comma
+    *begin = '{';  // In place of a comma where the first field is absent.
     *at++ = '}';
     return at;
   });

@@ -51,10 +51,9 @@ void append_json(std::string& out, MarketRecord const& record);
 inline constexpr std::size_t text_bytes_max = 1'024;     ///< of every text field
 inline constexpr std::size_t levels_count_max = 50'000;  ///< of each side of a book
 
-/// Reads one, fields in any order, fastest in that of all_fields. Unknown extra fields are ignored. Rejects:
+/// Reads one, fields in any order, fastest as append_json() writes it. Unknown extra fields are ignored. Rejects:
 /// malformed (not one JSON object, a field given twice), missing-field, wrong-type (also null, "" and words that are not
 /// in their list), out-of-range (limits above, 64 bits, NUL characters), time-out-of-range (year 0, which PostgreSQL lacks).
-/// `json` is copied into padded memory of the thread's own.
 std::expected<MarketRecord, Reject> parse_record(std::string_view kind, std::string_view json);
 
 /// The 64-bit hash that dedupe remembers: over the kind and its identity fields; options, and tickers and books without

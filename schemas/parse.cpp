@@ -1,7 +1,8 @@
-// Reading canonical records. One pass over the object's fields as they come: a field that is where all_fields has it is
-// found at once, and a record is only good when its last brace was seen.
+// Reading canonical records: as they are written here, else by a parser in one pass over the object's fields as they come. A
+// field that is where all_fields has it is found at once, and a record is only good when its last brace was seen.
 #include "schemas/fields.hpp"
 #include "schemas/kinds.hpp"
+#include "schemas/written.hpp"
 
 #include <simdjson.h>
 
@@ -46,7 +47,6 @@ class FieldReader {
     if (!text_of(value, "a time as text", text)) return false;
     auto const time = parse_time(text);
     if (!time) return fail(reason::wrong_type, "{} is not an RFC 3339 time", quoted(text));
-    constexpr Time year_one{std::chrono::sys_days{std::chrono::year{1} / 1 / 1}};
     if (*time < year_one) return fail(reason::time_out_of_range, "{} is before year 1", quoted(text));
     into = *time;
     return true;
@@ -238,13 +238,8 @@ std::expected<MarketRecord, Reject> read(ondemand::document& document) {
   return result;
 }
 
-}  // namespace
-
-std::expected<MarketRecord, Reject> parse_record(std::string_view kind, std::string_view json) {
-  using Parse = std::expected<MarketRecord, Reject> (*)(ondemand::document&);
-  auto const parse = with_kind(kind, Parse{}, []<class Kind>() -> Parse { return read<Kind>; });
-  if (!parse) return malformed(std::format("unknown kind {}", kind));
-
+std::expected<MarketRecord, Reject> parse_document(std::string_view json,
+                                                   std::expected<MarketRecord, Reject> (*read)(ondemand::document&)) {
   thread_local Memory usual;
   std::unique_ptr<Memory> const large = json.size() > kept_bytes_max ? std::make_unique<Memory>() : nullptr;
   auto& [parser, padded] = large ? *large : usual;
@@ -252,7 +247,22 @@ std::expected<MarketRecord, Reject> parse_record(std::string_view kind, std::str
 
   ondemand::document document;
   if (auto const error = parser.iterate(padded.data(), json.size(), padded.size()).get(document)) return malformed(error);
-  return parse(document);
+  return read(document);
+}
+
+template <class Kind>
+std::expected<MarketRecord, Reject> parse(std::string_view json) {
+  std::expected<MarketRecord, Reject> result{std::in_place, std::in_place_type<Kind>};
+  if (written::read_record(json, *std::get_if<Kind>(&*result))) return result;
+  return parse_document(json, read<Kind>);
+}
+
+}  // namespace
+
+std::expected<MarketRecord, Reject> parse_record(std::string_view kind, std::string_view json) {
+  using Parse = std::expected<MarketRecord, Reject> (*)(std::string_view);
+  auto const chosen = with_kind(kind, Parse{}, []<class Kind>() -> Parse { return parse<Kind>; });
+  return chosen ? chosen(json) : malformed(std::format("unknown kind {}", kind));
 }
 
 }  // namespace penstock

@@ -30,6 +30,10 @@ void put_two(char* out, unsigned value) { std::memcpy(out, two_digits[value].dat
 
 /// What the day that was written last looks like: the next one is most often the same.
 struct WrittenDay {
+  static WrittenDay& of_thread() {
+    thread_local WrittenDay day;
+    return day;
+  }
   sys_days day = sys_days::min();
   std::array<char, time_text_bytes> text{};  ///< of its midnight
 
@@ -99,7 +103,7 @@ class Scanner {
 char* put_text(char* text, Time time) {
   time = std::clamp(time, earliest, latest);
   auto const day = floor<days>(time);
-  thread_local WrittenDay written;
+  auto& written = WrittenDay::of_thread();
   if (written.day != day) written.write(day);
   std::memcpy(text, written.text.data(), written.text.size());
   auto const rest = static_cast<std::uint64_t>((time - day).count());
@@ -125,7 +129,28 @@ std::string to_text(Time time) {
   return text;
 }
 
+namespace {
+
+/// As put_text() writes it, on the day that was written or read last.
+std::optional<Time> parse_written(std::string_view text) {
+  auto const& [day, midnight] = WrittenDay::of_thread();
+  if (text.size() != time_text_bytes || std::memcmp(text.data(), midnight.data(), 11) != 0) return {};
+  bool good = text[13] == ':' && text[16] == ':' && text[19] == '.' && text[26] == 'Z';
+  auto const two = [&](std::size_t at) {
+    auto const tens = static_cast<unsigned>(text[at] - '0'), ones = static_cast<unsigned>(text[at + 1] - '0');
+    good = good && tens < 10 && ones < 10;
+    return tens * 10 + ones;
+  };
+  auto const hour = two(11), minute = two(14), second = two(17);
+  auto const microsecond = two(20) * 10'000 + two(22) * 100 + two(24);
+  if (!good || hour > 23 || minute > 59 || second > 59) return {};
+  return day + seconds{(hour * 60 + minute) * 60 + second} + Duration{microsecond};
+}
+
+}  // namespace
+
 std::optional<Time> parse_time(std::string_view text) {
+  if (auto const time = parse_written(text)) return time;
   Scanner scan{text};
   int const year = scan.number(4);
   scan.expect('-');
@@ -162,6 +187,7 @@ std::optional<Time> parse_time(std::string_view text) {
   }
   Time const time = whole + Duration{microsecond};
   if (time < earliest || time > latest) return {};
+  if (auto& written = WrittenDay::of_thread(); written.day != sys_days{date}) written.write(date);
   return time;
 }
 

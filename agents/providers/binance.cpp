@@ -1,8 +1,8 @@
 /// Binance spot. https://github.com/binance/binance-spot-api-docs (rest-api.md, web-socket-streams.md).
 #include "agents/provider.hpp"
 #include "agents/providers/decode.hpp"
-#include "agents/providers/shape_reader.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/shape_reader.hpp"
 
 #include <algorithm>
 #include <array>

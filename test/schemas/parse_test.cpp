@@ -187,6 +187,31 @@ TEST_CASE("parse: every truncation of a record is a reject") {
   });
 }
 
+TEST_CASE("parse: what is spelled as it is written reads as the parser reads it, whatever stands in it") {
+  for_each_kind([]<class Kind>() {
+    for (auto const& record : {MarketRecord{full<Kind>()}, MarketRecord{bare<Kind>()}}) {
+      auto const json = json_of(record);
+      auto const check = [](std::string const& text) {
+        CAPTURE(text);
+        // Nothing that is written begins with a space; to the parser it is nothing.
+        auto const read = parse_record(Kind::kind, text), parsed = parse_record(Kind::kind, ' ' + text);
+        CHECK(outcome(Kind::kind, text) == outcome(Kind::kind, ' ' + text));
+        if (read && parsed) CHECK(*read == *parsed);
+      };
+      for (std::size_t at = 0; at < json.size(); ++at) {
+        auto const with = [&](std::size_t erased, std::string_view inserted) {
+          return json.substr(0, at).append(inserted).append(json, at + erased);
+        };
+        check(with(1, ""));
+        for (std::string_view const other : {"\"", "\\", "0", "9", "-", ".", "]", "}", ",", "a", "Z", "\x01", "\xC3"})
+          check(with(1, other));
+        for (std::string_view const more : {"0", "-", ".", "e5", " ", "00000000000000000000", "\\u0041", "\xC3\xA9", "\"\""})
+          check(with(0, more));
+      }
+    }
+  });
+}
+
 TEST_CASE("parse: flipped bits give a reject of the closed list, or a record that is whole") {
   auto const seed = std::random_device{}();
   CAPTURE(seed);
