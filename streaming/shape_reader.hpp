@@ -58,13 +58,14 @@ class ShapeReader {
     return time.has_value();
   }
 
-  /// An RFC 3339 time before the next quote.
+  /// A time as to_text() writes it, before a quote.
   bool time(Time& into) {
-    std::string_view spelled;
-    if (!text(spelled)) return false;
-    auto const time = parse_time(spelled);
-    if (time) into = *time;
-    return time.has_value();
+    if (static_cast<std::size_t>(end_ - at_) <= time_text_bytes || at_[time_text_bytes] != '"') return false;
+    auto const time = parse_time({at_, time_text_bytes});
+    if (!time) return false;
+    into = *time;
+    at_ += time_text_bytes;
+    return true;
   }
 
   /// A number before the next quote.

@@ -44,6 +44,7 @@ class KafkaConsumer final : public Consumer, private Trouble {
   Offsets known_starts(std::vector<TopicPartition> const& partitions, Offsets starts);
 
   std::size_t fetch(std::size_t count, std::chrono::milliseconds wait);
+  void repair();
   std::size_t deliver(std::size_t count, std::vector<Delivery>& into);
   void read(KafkaMessage message, std::vector<Delivery>& into);
   void note(rd_kafka_message_t const& message);
@@ -68,6 +69,7 @@ class KafkaConsumer final : public Consumer, private Trouble {
   std::set<TopicPartition> unplaced_;  ///< ours, but from where was not asked yet, or not answered
   Offsets starts_;                     ///< where reading began, and after that the ends that were reached
   std::set<TopicPartition> lost_now_;  ///< during this poll()
+  Offsets misplaced_;                  ///< during this poll(): of what something was told, and where it really goes on
   std::map<Topic, std::chrono::steady_clock::time_point> missing_;  ///< topic -> when to give up on it
   std::chrono::steady_clock::time_point look_again_{};
   std::exception_ptr failure_;  ///< to be thrown from poll() when its deliveries are handed over

@@ -213,6 +213,17 @@ TEST_CASE("exchange: output and offsets appear together, and the lag is 0 behind
   CHECK(read(*follower, 100).size() == 100);
   CHECK(read(*follower, 1, 500ms).empty());
   CHECK(follower->lag_records() == 0);
+  auto const member = make_consumer(connection, {.group = fresh("reader")});
+  member->subscribe({output}, nullptr);
+  CHECK(read(*member, 100).size() == 100);
+  exchange->produce(output, record("k", "given up"));
+  CHECK(exchange->settled(0ms));
+  std::this_thread::sleep_for(100ms);
+  exchange->abort();
+  std::vector<Delivery> none;
+  for (auto* const reader : {follower.get(), member.get()})
+    CHECK(until([&] { return reader->lag_records() == 0; }, [&] { reader->poll(none, 1'000, 50ms); }, 10s));
+  CHECK(none.empty());
   CHECK(input.consumer->committed({input.partition}).at(input.partition).offset == Offset{100});
 }
 

@@ -292,6 +292,30 @@ TEST_CASE("kafka: the record that comes while a partition is paused at its end i
   CHECK(read(*consumer, 2, 5s) == std::vector<std::string>{"3", "4"});
 }
 
+TEST_CASE("kafka: what is told of a partition is no record of it: the one that comes during the next pause is read") {
+  for (bool const fails : {false, true}) {
+    CAPTURE(fails);
+    MockCluster cluster;
+    cluster.topic("raw.x", 1);
+    auto const consumer = make_consumer(cluster.connection(), {.group = "g"});
+    consumer->subscribe({"raw.x"}, nullptr);
+    std::vector<Delivery> deliveries;
+    REQUIRE(until([&] { return consumer->assigned().size() == 1; }, [&] { consumer->poll(deliveries, 1'000, 10ms); }));
+    produce(cluster.connection(), "raw.x", numbered(0, 3));
+    std::this_thread::sleep_for(300ms);  // They are there, and then the end, or a failure.
+    if (fails) {
+      rd_kafka_mock_push_request_errors(cluster.handle, 1 /* Fetch */, 1, RD_KAFKA_RESP_ERR_UNKNOWN);
+      std::this_thread::sleep_for(500ms);
+    }
+    consumer->poll(deliveries, 1'000, 1s);
+    REQUIRE(deliveries.size() == 3);
+    consumer->pause(consumer->assigned());
+    produce(cluster.connection(), "raw.x", numbered(3, 5));
+    consumer->resume(consumer->assigned());
+    CHECK(read(*consumer, 2, 5s) == std::vector<std::string>{"3", "4"});
+  }
+}
+
 TEST_CASE("kafka: after a seek, records come from there, also when it was paused or has just been assigned") {
   MockCluster cluster;
   cluster.topic("raw.x", 1);
