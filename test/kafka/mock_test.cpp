@@ -262,8 +262,10 @@ TEST_CASE("kafka: paused partitions stay silent, their neighbours do not, and no
 TEST_CASE("kafka: a partition that was paused when it was lost is read when it comes back") {
   MockCluster cluster;
   cluster.topic("raw.x", 2);
-  auto const first = make_consumer(cluster.connection(), {.group = "g"});
-  auto const second = make_consumer(cluster.connection(), {.group = "g"});
+  // Here a group shares anew when its session timeout is over.
+  ConsumerOptions const options{.group = "g", .session_timeout = 2s};
+  auto const first = make_consumer(cluster.connection(), options);
+  auto const second = make_consumer(cluster.connection(), options);
   std::vector<Delivery> none;
   first->subscribe({"raw.x"}, nullptr);
   REQUIRE(until([&] { return first->assigned().size() == 2; }, [&] { first->poll(none, 1, 20ms); }));
