@@ -4,6 +4,9 @@
 
 #include "streaming/decimal.hpp"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -59,12 +62,12 @@ inline bool all_plain(std::uint64_t bytes) {
 inline constexpr std::string_view replacement = "\xEF\xBF\xBD";
 inline constexpr std::size_t bytes_per_byte_max = 6;  ///< put_text makes of one byte at most \u001f
 
-/// As many bytes as a Word has, from anywhere.
+/// The first bytes of `text`, as many as a Word has.
 template <class Word>
-Word load(char const* from) {
-  Word word = 0;
-  std::memcpy(&word, from, sizeof word);
-  return word;
+Word load(std::string_view text) {
+  std::array<char, sizeof(Word)> bytes;
+  std::copy_n(text.begin(), bytes.size(), bytes.begin());
+  return std::bit_cast<Word>(bytes);
 }
 
 /// Writes text of any bytes as good UTF-8; `escape(at, c)` writes control characters, quotes and backslashes.
@@ -72,14 +75,14 @@ template <class Escape>
 char* put_text(char* at, std::string_view text, Escape&& escape) {
   while (!text.empty()) {
     if (text.size() >= 8) {
-      if (auto const bytes = load<std::uint64_t>(text.data()); all_plain(bytes)) {
+      if (auto const bytes = load<std::uint64_t>(text); all_plain(bytes)) {
         std::memcpy(at, &bytes, 8);
         at += 8;
         text.remove_prefix(8);
         continue;
       }
     } else if (text.size() >= 4) {  // Both ends, which may overlap.
-      auto const first = load<std::uint32_t>(text.data()), last = load<std::uint32_t>(text.data() + text.size() - 4);
+      auto const first = load<std::uint32_t>(text), last = load<std::uint32_t>(text.substr(text.size() - 4));
       if (all_plain(first | std::uint64_t{last} << 32U)) {
         std::memcpy(at, &first, 4);
         std::memcpy(at + text.size() - 4, &last, 4);
