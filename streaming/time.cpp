@@ -34,8 +34,10 @@ struct WrittenDay {
     thread_local WrittenDay day;
     return day;
   }
-  sys_days day = sys_days::min();
-  std::array<char, time_text_bytes> text{};  ///< of its midnight
+  WrittenDay() { write({}); }
+
+  sys_days day;
+  std::array<char, time_text_bytes> text;  ///< of its midnight
 
   void write(sys_days wanted) {
     day = wanted;

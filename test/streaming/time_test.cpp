@@ -131,6 +131,12 @@ TEST_CASE("time: a day that was read before reads as one that was not") {
     }
 }
 
+TEST_CASE("time: where no day was read or written before, bytes that are none are nothing") {
+  std::string read;
+  std::jthread{[&] { read = parsed(std::string(11, '\0') + "12:34:56.000000Z"); }}.join();
+  CHECK(read == "nothing");
+}
+
 TEST_CASE("time: text and back gives the same microsecond") {
   auto const seed = std::random_device{}();
   CAPTURE(seed);
