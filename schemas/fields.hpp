@@ -3,6 +3,7 @@
 
 #include "schemas/kinds.hpp"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <type_traits>
@@ -82,6 +83,15 @@ constexpr std::span<std::string_view const> words(std::type_identity<Origin>) {
 template <Word Value>
 constexpr std::string_view word(Value value) {
   return words(std::type_identity<Value>{})[static_cast<std::size_t>(value)];
+}
+
+/// Nothing where it is none of the list.
+template <Word Value>
+std::optional<Value> find_word(std::string_view text) {
+  auto const list = words(std::type_identity<Value>{});
+  auto const found = std::ranges::find(list, text);
+  if (found == list.end()) return {};
+  return static_cast<Value>(found - list.begin());
 }
 
 inline bool is_absent(std::string const& text) { return text.empty(); }

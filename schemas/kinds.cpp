@@ -56,12 +56,7 @@ std::string_view to_text(BookType type) { return word(type); }
 std::string_view to_text(GapCause cause) { return word(cause); }
 std::string_view to_text(GapState state) { return word(state); }
 
-std::optional<Origin> parse_origin(std::string_view text) {
-  auto const list = words(std::type_identity<Origin>{});
-  auto const found = std::ranges::find(list, text);
-  if (found == list.end()) return {};
-  return static_cast<Origin>(found - list.begin());
-}
+std::optional<Origin> parse_origin(std::string_view text) { return find_word<Origin>(text); }
 
 void append_key(std::string& out, Common const& record) { out.append(record.source).append(1, ':').append(record.symbol); }
 

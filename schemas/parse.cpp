@@ -71,10 +71,9 @@ class FieldReader {
   bool read(ondemand::value& value, Value& into) {
     std::string_view text;
     if (!text_of(value, "a word", text)) return false;
-    auto const list = words(std::type_identity<Value>{});
-    auto const found = std::ranges::find(list, text);
-    if (found == list.end()) return fail(reason::wrong_type, "{} is not one of {}", quoted(text), joined(list));
-    into = static_cast<Value>(found - list.begin());
+    auto const found = find_word<Value>(text);
+    if (!found) return fail(reason::wrong_type, "{} is not one of {}", quoted(text), joined(words(std::type_identity<Value>{})));
+    into = *found;
     return true;
   }
 

@@ -4,13 +4,12 @@
 #include "schemas/fields.hpp"
 #include "streaming/shape_reader.hpp"
 
-#include <algorithm>
-
 namespace penstock::written {
 
+inline bool read(ShapeReader& in, std::string_view& into) { return in.literal("\"") && in.text(into) && in.literal("\""); }
 inline bool read(ShapeReader& in, std::string& into) {
   std::string_view text;
-  if (!in.literal("\"") || !in.text(text) || text.size() > text_bytes_max || !in.literal("\"")) return false;
+  if (!read(in, text) || text.size() > text_bytes_max) return false;
   into.assign(text);
   return true;
 }
@@ -23,12 +22,9 @@ inline bool read(ShapeReader& in, bool& into) { return in.boolean(into); }
 template <Word Value>
 bool read(ShapeReader& in, Value& into) {
   std::string_view text;
-  if (!in.literal("\"") || !in.text(text) || !in.literal("\"")) return false;
-  auto const list = words(std::type_identity<Value>{});
-  auto const found = std::ranges::find(list, text);
-  if (found == list.end()) return false;
-  into = static_cast<Value>(found - list.begin());
-  return true;
+  auto const found = read(in, text) ? find_word<Value>(text) : std::nullopt;
+  if (found) into = *found;
+  return found.has_value();
 }
 inline bool read(ShapeReader& in, Levels& into) {
   if (!in.literal("[")) return false;
