@@ -153,10 +153,9 @@ int run(Invocation const& invocation) {
   auto const follower = kafka::make_follower(
       connection, {topic},
       {.from_earliest = start.from_earliest, .from_time = start.from_time, .new_partitions_every = new_partitions_every});
-  go_to(
-      *follower,
-      start.offset ? begins(kafka::kept_offsets(connection, {{topic, partitions}}), *start.offset, filter.partition) : Offsets{},
-      filter.partition);
+  Offsets from;
+  if (start.offset) from = begins(kafka::kept_offsets(connection, {{topic, partitions}}), *start.offset, filter.partition);
+  go_to(*follower, std::move(from), filter.partition);
 
   std::int64_t shown = 0;
   std::vector<Delivery> deliveries;
@@ -164,7 +163,7 @@ int run(Invocation const& invocation) {
     deliveries.clear();
     follower->poll(deliveries, 1'000, 100ms);
     for (auto const& delivery : deliveries) {
-      // Of a partition that was added meanwhile.
+      // What comes before one that is not written yet, or is of a partition that was added meanwhile.
       if (start.offset && delivery.position.offset < *start.offset) continue;
       if (!filter.fits(delivery)) continue;
       if (!put_line(text_of(delivery, shape)) || ++shown == *count) return stopped_as_asked;

@@ -122,7 +122,7 @@ bool read_streamed_trade(std::string_view frame, Trade& trade) {
   bool const fits = in.literal(R"({"stream":")") && in.text(skipped) &&                   //
                     in.literal(R"(","data":{"e":"trade","E":)") && in.digits(skipped) &&  //
                     in.literal(R"(,"s":")") && in.text(symbol) &&                         //
-                    in.literal(R"(","t":)") && in.digits(id) && id.front() != '0' &&      //
+                    in.literal(R"(","t":)") && in.digits(id) &&                           //
                     in.literal(R"(,"p":")") && in.decimal(trade.price) &&                 //
                     in.literal(R"(","q":")") && in.decimal(trade.amount) &&               //
                     in.literal(R"(","T":)") && in.milliseconds(trade.time) &&             //
