@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,6 +52,15 @@ struct Record {
 
   friend bool operator==(Record const&, Record const&) = default;
 };
+
+/// One whose bytes are kept elsewhere.
+struct RecordView {
+  std::string_view key;
+  std::string_view value;
+  std::span<Header const> headers;
+  std::optional<Partition> partition = {};
+};
+inline RecordView view(Record const& record) { return {record.key, record.value, record.headers, record.partition}; }
 
 /// Was read. Views are valid while this object lives; move-only; must die before its consumer.
 struct Delivery {

@@ -1,3 +1,4 @@
+#include "streaming/kafka/batch.hpp"
 #include "streaming/kafka/consumer.hpp"
 #include "streaming/kafka/outbox.hpp"
 #include "streaming/kafka/transactions.hpp"
@@ -8,7 +9,6 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -25,7 +25,6 @@ constexpr auto commit_wait = 15s;
 /// Of a batch that is handed over, and of all that wait: a fraction of a second at full speed.
 constexpr std::size_t batch_bytes = 64 << 10;
 constexpr std::size_t waiting_bytes_max = 8 << 20;
-constexpr std::size_t record_overhead_bytes = 300;
 constexpr std::size_t spare_batches = 4;
 
 /// Output is acknowledged, then the input's offsets are committed: after a crash in between, input is read twice.
@@ -35,7 +34,7 @@ class PlainExchange final : public Exchange {
       : stop_{options.stop},
         outbox_{connection, {.queue_bytes_max = options.queue_bytes_max, .linger = options.linger}, options.pacing} {}
 
-  void produce(std::string_view topic, Record const& record) override { outbox_.put(topic, record, stop_); }
+  void produce(std::string_view topic, Record const& record) override { outbox_.put(topic, view(record), stop_); }
 
   void commit(Commits const& inputs, Consumer& consumer) override {
     auto const until = std::chrono::steady_clock::now() + commit_wait;
@@ -54,29 +53,6 @@ class PlainExchange final : public Exchange {
  private:
   std::stop_token stop_;
   Outbox outbox_;
-};
-
-/// Records on their way to another thread. Their memory is used again.
-class Batch {
- public:
-  void add(std::string_view topic, Record const& record) {
-    if (count_ == entries_.size()) entries_.emplace_back();
-    auto& entry = entries_[count_++];
-    entry.first = topic;
-    entry.second = record;
-    bytes_ += record.key.size() + record.value.size() + record_overhead_bytes;
-  }
-  void clear() {
-    if (bytes_ > 2 * batch_bytes) entries_.clear();  // A large record's memory is not kept.
-    count_ = bytes_ = 0;
-  }
-  std::span<std::pair<Topic, Record> const> records() const { return {entries_.data(), count_}; }
-  std::size_t bytes() const { return bytes_; }
-
- private:
-  std::vector<std::pair<Topic, Record>> entries_;
-  std::size_t count_ = 0;
-  std::size_t bytes_ = 0;
 };
 
 /// A thread of its own produces and commits, in the order in which it was asked to, while the loop makes the next records:
@@ -205,7 +181,7 @@ class TransactionalExchange final : public Exchange {
   }
 
   void perform(Job const& job) {
-    for (auto const& [topic, record] : job.batch.records()) transactions_.produce(topic, record);
+    job.batch.for_each([&](std::string_view topic, RecordView const& record) { transactions_.produce(topic, record); });
     if (job.then_commit) transactions_.commit(job.then_commit->offsets, job.then_commit->group);
   }
 

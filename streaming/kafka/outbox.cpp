@@ -15,7 +15,7 @@ constexpr std::size_t record_overhead_bytes = 400, header_overhead_bytes = 64;
 constexpr std::int64_t serve_every = 64;
 constexpr std::chrono::milliseconds full_wait{5};
 
-OnItsWay sizes_of(Record const& record) {
+OnItsWay sizes_of(RecordView const& record) {
   auto bytes = record.key.size() + record.value.size();
   for (auto const& [name, value] : record.headers) bytes += name.size() + value.size() + 4;
   return {
@@ -57,7 +57,7 @@ KafkaClient client_of(Connection const& connection, Outbox::Options const& optio
   return settings.client(RD_KAFKA_PRODUCER, trouble);
 }
 
-KafkaHeaders headers_of(Record const& record) {
+KafkaHeaders headers_of(RecordView const& record) {
   if (record.headers.empty()) return nullptr;
   KafkaHeaders headers{rd_kafka_headers_new(record.headers.size())};
   for (auto const& [name, value] : record.headers)
@@ -73,7 +73,7 @@ rd_kafka_vu_t part(rd_kafka_vtype_t type) {
 }
 
 /// librdkafka takes memory to be copied as void*.
-rd_kafka_vu_t bytes_part(rd_kafka_vtype_t type, std::string const& bytes) {
+rd_kafka_vu_t bytes_part(rd_kafka_vtype_t type, std::string_view bytes) {
   auto made = part(type);
   made.u.mem.ptr = const_cast<char*>(bytes.data());
   made.u.mem.size = bytes.size();
@@ -98,7 +98,7 @@ rd_kafka_topic_t* Outbox::topic(std::string_view name) {
   return found->second.get();
 }
 
-bool Outbox::offer(std::string_view name, Record const& record) {
+bool Outbox::offer(std::string_view name, RecordView const& record) {
   auto const sizes = sizes_of(record);
   if (unsettled_bytes_ > 0 && unsettled_bytes_ + sizes.memory_bytes > queue_bytes_max_) return false;
   if (pacer_.paces() && !pacer_.admits(name, sizes.log_bytes)) return false;
@@ -132,7 +132,7 @@ bool Outbox::offer(std::string_view name, Record const& record) {
   return true;
 }
 
-void Outbox::put(std::string_view topic, Record const& record, std::stop_token const& stop, std::chrono::milliseconds limit) {
+void Outbox::put(std::string_view topic, RecordView const& record, std::stop_token const& stop, std::chrono::milliseconds limit) {
   if (offered_total_ % serve_every == 0) {
     serve(std::chrono::milliseconds{0});
     raise();

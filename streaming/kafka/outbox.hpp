@@ -27,10 +27,10 @@ class Outbox : private Trouble {
   Outbox& operator=(Outbox const&) = delete;
 
   /// False: no room, here or (pacing) with the topic's reader. Throws a fatal Fault where the broker would never take it.
-  bool offer(std::string_view topic, Record const& record);
+  bool offer(std::string_view topic, RecordView const& record);
   /// offer(), again while there is no room, for up to `limit` or until `stop`: a transient Fault then. Serves acknowledgements
   /// now and then, and throws what they bring.
-  void put(std::string_view topic, Record const& record, std::stop_token const& stop,
+  void put(std::string_view topic, RecordView const& record, std::stop_token const& stop,
            std::chrono::milliseconds limit = std::chrono::hours{24 * 365});
   /// Acknowledgements and pacing; waits up to `wait` for the first.
   void serve(std::chrono::milliseconds wait);

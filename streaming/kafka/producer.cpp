@@ -8,7 +8,7 @@ class KafkaProducer final : public Producer {
   KafkaProducer(Connection const& connection, ProducerOptions const& options)
       : outbox_{connection, {.queue_bytes_max = options.queue_bytes_max, .linger = options.linger}, options.pacing} {}
 
-  bool produce(std::string_view topic, Record const& record) override { return outbox_.offer(topic, record); }
+  bool produce(std::string_view topic, Record const& record) override { return outbox_.offer(topic, view(record)); }
 
   void poll(std::chrono::milliseconds wait) override {
     outbox_.serve(wait);

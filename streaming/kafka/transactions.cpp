@@ -31,7 +31,7 @@ Transactions::Transactions(Connection connection, ExchangeOptions const& options
   connect(init_wait);
 }
 
-void Transactions::produce(std::string_view topic, Record const& record) {
+void Transactions::produce(std::string_view topic, RecordView const& record) {
   begin();
   unless_spent([&] { outbox_->put(topic, record, stop_, commit_wait); });
 }

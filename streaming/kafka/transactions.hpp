@@ -18,7 +18,7 @@ class Transactions {
 
   /// Into the running transaction, which it begins where there is none. Blocks while the queue is full. Like commit() it throws
   /// Fault; after a transient one nothing of the transaction counts: abort().
-  void produce(std::string_view topic, Record const& record);
+  void produce(std::string_view topic, RecordView const& record);
   /// Ends the running transaction, with these offsets of this group's input; all of it is durable when it returns.
   void commit(KafkaList const& offsets, KafkaGroup const& group);
   /// Gives up the running transaction. Also settles a commit whose answer was lost: a new client for the same id lets the broker
