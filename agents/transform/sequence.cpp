@@ -144,8 +144,7 @@ void Sequence::forget_quiet() {
     for (auto const& [symbol, each] : all) seen.push_back(each.seen);
   };
   auto const forget = [&](auto& all, Offset before) {
-    series_ -=
-        std::erase_if(all, [&](auto const& entry) { return entry.second.seen < before && entry.second.series.due() == never; });
+    series_ -= erase_if(all, [&](auto const& entry) { return entry.second.seen < before && entry.second.series.due() == never; });
   };
   for (auto const& channel : channels_) collect(channel->ids), collect(channel->books), collect(channel->reconnects);
   auto const quarter = seen.begin() + static_cast<std::ptrdiff_t>(seen.size() / 4);

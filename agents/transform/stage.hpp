@@ -4,11 +4,12 @@
 #include "schemas/kinds.hpp"
 #include "streaming/record.hpp"
 
+#include <boost/unordered/unordered_node_map.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 namespace penstock {
 
@@ -32,12 +33,13 @@ class Downstream {
   virtual void gap(Gap const& gap, bool is_new) = 0;  ///< found by a stage, not decoded; not new: told again, or closed
 };
 
-/// Maps that are looked up by a view, without making a string.
+/// Maps that are looked up by a view, without making a string. Values stay where they are.
 struct TextHash {
   using is_transparent = void;
+  using is_avalanching = void;  ///< a good hash: the map needs not mix it once more
   std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
 };
 template <class Value>
-using ByText = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
+using ByText = boost::unordered_node_map<std::string, Value, TextHash, std::equal_to<>>;
 
 }  // namespace penstock
