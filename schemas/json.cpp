@@ -10,7 +10,7 @@ constexpr std::size_t word_bytes_max = 16;
 
 // The most bytes that put_value writes.
 std::size_t size_max(std::string const& text) { return bytes_per_byte_max * text.size() + 2; }
-std::size_t size_max(Decimal const& decimal) { return decimal.text().size() + 2; }
+std::size_t size_max(Decimal const& decimal) { return decimal.put_bytes_max() + 2; }
 std::size_t size_max(Time) { return time_text_bytes + 2; }
 std::size_t size_max(std::int64_t) { return integer_bytes_max; }
 std::size_t size_max(bool) { return 5; }
@@ -56,7 +56,12 @@ char* put_value(char* at, std::string const& text) {
   *at++ = '"';
   return at;
 }
-char* put_value(char* at, Decimal const& decimal) { return put_quoted(at, decimal.text()); }
+char* put_value(char* at, Decimal const& decimal) {
+  *at++ = '"';
+  at = decimal.put(at);
+  *at++ = '"';
+  return at;
+}
 char* put_value(char* at, Time time) {
   *at++ = '"';
   at = put_text(at, time);

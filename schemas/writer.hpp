@@ -3,6 +3,7 @@
 #pragma once
 
 #include "streaming/decimal.hpp"
+#include "streaming/words.hpp"
 
 #include <algorithm>
 #include <array>
@@ -49,46 +50,40 @@ inline std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-/// True where none of eight bytes is a control character, a quote, a backslash or above ASCII.
-inline bool all_plain(std::uint64_t bytes) {
-  constexpr std::uint64_t ones = 0x0101010101010101U;
-  constexpr std::uint64_t tops = ones * 0x80;
-  auto const has_zero = [](std::uint64_t value) { return (value - ones) & ~value; };
-  auto const below_space = (bytes - ones * 0x20) & ~bytes;
-  return ((bytes | below_space | has_zero(bytes ^ ones * '"') | has_zero(bytes ^ ones * '\\')) & tops) == 0;
-}
-
 /// What comes out for a byte that is not UTF-8.
 inline constexpr std::string_view replacement = "\xEF\xBF\xBD";
 inline constexpr std::size_t bytes_per_byte_max = 6;  ///< put_text makes of one byte at most \u001f
 
-/// The first bytes of `text`, as many as a Word has.
-template <class Word>
-Word load(std::string_view text) {
-  std::array<char, sizeof(Word)> bytes;
-  std::copy_n(text.begin(), bytes.size(), bytes.begin());
-  return std::bit_cast<Word>(bytes);
+/// Copies plain text; nullptr: some of it is not plain, and anything may stand at `at`.
+inline char* put_plain(char* at, std::string_view text) {
+  auto const size = text.size();
+  std::uint64_t other = 0;
+  // The last ones overlap.
+  auto const copy = [&]<class Word>(Word, std::size_t from) {
+    auto const bytes = load<Word>(text.substr(from));
+    other |= not_plain(sizeof(Word) == 8 ? bytes : bytes | std::uint64_t{bytes} << 32U);
+    std::memcpy(at + from, &bytes, sizeof bytes);
+  };
+  if (size >= 8) {
+    for (std::size_t from = 0; from + 8 < size; from += 8) copy(std::uint64_t{}, from);
+    copy(std::uint64_t{}, size - 8);
+  } else if (size >= 4) {
+    copy(std::uint32_t{}, 0);
+    copy(std::uint32_t{}, size - 4);
+  } else {
+    for (std::size_t from = 0; from < size; ++from) {
+      other |= is_plain(text[from]) ? 0U : 1U;
+      at[from] = text[from];
+    }
+  }
+  return other == 0 ? at + size : nullptr;
 }
 
 /// Writes text of any bytes as good UTF-8; `escape(at, c)` writes control characters, quotes and backslashes.
 template <class Escape>
 char* put_text(char* at, std::string_view text, Escape&& escape) {
+  if (auto* const end = put_plain(at, text)) return end;
   while (!text.empty()) {
-    if (text.size() >= 8) {
-      if (auto const bytes = load<std::uint64_t>(text); all_plain(bytes)) {
-        std::memcpy(at, &bytes, 8);
-        at += 8;
-        text.remove_prefix(8);
-        continue;
-      }
-    } else if (text.size() >= 4) {  // Both ends, which may overlap.
-      auto const first = load<std::uint32_t>(text), last = load<std::uint32_t>(text.substr(text.size() - 4));
-      if (all_plain(first | std::uint64_t{last} << 32U)) {
-        std::memcpy(at, &first, 4);
-        std::memcpy(at + text.size() - 4, &last, 4);
-        return at + text.size();
-      }
-    }
     auto const c = static_cast<unsigned char>(text.front());
     if (c >= 0x80) {
       auto const length = utf8_length(text);

@@ -1,8 +1,8 @@
 /// Numbers as PostgreSQL's binary formats have them: most significant byte first. Any thread.
 #pragma once
 
-#include <algorithm>
-#include <array>
+#include "streaming/words.hpp"
+
 #include <bit>
 #include <concepts>
 #include <cstddef>
@@ -29,9 +29,7 @@ void append_big_endian(std::string& out, Number value) {
 /// The number that `bytes` begin with; they must have so many.
 template <std::integral Number>
 Number get_big_endian(std::string_view bytes) {
-  std::array<char, sizeof(Number)> first;
-  std::copy_n(bytes.begin(), first.size(), first.begin());
-  auto const value = std::bit_cast<Number>(first);
+  auto const value = load<Number>(bytes);
   return std::endian::native == std::endian::little ? std::byteswap(value) : value;
 }
 

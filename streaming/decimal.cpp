@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 
 namespace penstock {
 namespace {
@@ -57,21 +56,6 @@ std::optional<Parts> cut(std::string_view text) {
   return parts;
 }
 
-/// True of -?digits[.digits]; of what is spelled otherwise, cut() knows more.
-bool is_plain(std::string_view text) {
-  auto const* at = text.data();
-  auto const* const end = at + text.size();
-  if (at != end && *at == '-') ++at;
-  auto const* const whole = at;
-  while (at != end && is_digit(*at)) ++at;
-  if (at == whole || (*whole == '0' && at - whole > 1)) return false;
-  if (at == end) return true;
-  auto const* const point = at;
-  if (*at++ != '.') return false;
-  while (at != end && is_digit(*at)) ++at;
-  return at == end && at - point > 1;
-}
-
 /// The digits with the point moved. Every digit stays, also zeros at the end: 1.20e1 is 12.0. Zero itself becomes 0.
 std::optional<std::string> plain(Parts const& parts) {
   auto digits = std::string{parts.whole}.append(parts.fraction);
@@ -123,8 +107,8 @@ std::optional<Decimal> Decimal::parse(std::string_view text) {
 }
 
 bool Decimal::assign(std::string_view text) {
-  if (text.size() <= here_.size() && is_plain(text)) {
-    keep(text);
+  if (text.size() <= here_.size() && plain_size(text) == text.size() && !text.empty()) {
+    keep_here(text, text.size());
     return true;
   }
   auto const parts = cut(text);
@@ -140,13 +124,10 @@ bool Decimal::assign(std::string_view text) {
 }
 
 void Decimal::keep(std::string_view text) {
-  if (text.size() > here_.size()) {
+  if (text.size() > here_.size())
     long_ = std::make_unique<std::string const>(text);
-    return;
-  }
-  long_.reset();
-  std::memcpy(here_.data(), text.data(), text.size());
-  size_ = static_cast<std::uint8_t>(text.size());
+  else
+    keep_here(text, text.size());
 }
 
 bool Decimal::is_number(std::string_view text) { return cut(text).has_value(); }

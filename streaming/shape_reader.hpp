@@ -6,6 +6,7 @@
 
 #include "streaming/decimal.hpp"
 #include "streaming/time.hpp"
+#include "streaming/words.hpp"
 
 #include <array>
 #include <cstddef>
@@ -35,19 +36,30 @@ class ShapeReader {
     return take(into, at) && at != end;
   }
 
+  /// Exactly so many plain characters, 8 at least.
+  template <std::size_t size>
+  bool skip_text() {
+    std::string_view const rest{at_, end_};
+    if (rest.size() < size) return false;
+    auto other = not_plain(load<std::uint64_t>(rest.substr(size - 8)));
+    for (std::size_t i = 0; i + 8 < size; i += 8) other |= not_plain(load<std::uint64_t>(rest.substr(i)));
+    at_ += size;
+    return other == 0;
+  }
+
   /// An integer of less than 19 digits that is not negative.
   bool digits(std::string_view& into) {
     auto const *at = at_, *const end = end_;
     while (at != end && *at >= '0' && *at <= '9') ++at;
-    if (at - at_ > 18 || (at - at_ > 1 && *at_ == '0')) return false;
-    return take(into, at);
+    into = {at_, at};
+    return take_digits(at);
   }
   bool digits(std::int64_t& into) {
-    std::string_view spelled;
-    if (!digits(spelled)) return false;
-    into = 0;
-    for (char const digit : spelled) into = into * 10 + (digit - '0');
-    return true;
+    auto const *at = at_, *const end = end_;
+    std::uint64_t value = 0;  // What overflows has too many digits.
+    for (; at != end && *at >= '0' && *at <= '9'; ++at) value = value * 10 + static_cast<std::uint64_t>(*at - '0');
+    into = static_cast<std::int64_t>(value);
+    return take_digits(at);
   }
 
   bool milliseconds(Time& into) {
@@ -68,12 +80,11 @@ class ShapeReader {
     return true;
   }
 
-  /// A number before the next quote.
+  /// A number without an exponent.
   bool decimal(Decimal& into) {
-    auto const *at = at_, *const end = end_;
-    while (at != end && *at != '"') ++at;
-    std::string_view spelled;
-    return take(spelled, at) && into.assign(spelled);
+    auto const size = into.assign_front({at_, end_});
+    at_ += size;
+    return size > 0;
   }
 
   bool boolean(bool& into) {
@@ -84,12 +95,16 @@ class ShapeReader {
   bool at_end() const { return at_ == end_; }
 
  private:
-  /// Bytes beyond ASCII are negative.
-  static bool is_plain(char c) { return c != '"' && c != '\\' && c >= ' '; }
   template <std::ptrdiff_t size>
   bool take(char const* expected) {
     if (end_ - at_ < size || std::memcmp(at_, expected, size) != 0) return false;
     at_ += size;
+    return true;
+  }
+  bool take_digits(char const* to) {
+    auto const count = to - at_;
+    if (count == 0 || count > 18 || (count > 1 && *at_ == '0')) return false;
+    at_ = to;
     return true;
   }
   bool take(std::string_view& into, char const* to) {

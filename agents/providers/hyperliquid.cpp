@@ -2,6 +2,7 @@
 #include "agents/provider.hpp"
 #include "agents/providers/decode.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/shape_reader.hpp"
 
 #include <simdjson.h>
 
@@ -94,6 +95,32 @@ void read_trade(json::object fields, Trade& trade) {
   require(!trade.price.empty(), "px");
   require(!trade.amount.empty(), "sz");
   require(timed, "time");
+}
+
+/// One of a list of trades as Hyperliquid spells them: the transaction's hash stands before or after the time.
+bool read_spelled_trade(ShapeReader& in, Trade& trade) {
+  constexpr int hash_size = 2 + 64, address_size = 2 + 40;
+  std::string_view coin, id;
+  auto const side = [&] {
+    trade.side = Side::buy;
+    if (in.literal("B")) return true;
+    trade.side = Side::sell;
+    return in.literal("A");
+  };
+  auto const time = [&] { return in.literal(R"("time":)") && in.milliseconds(trade.time) && in.literal(","); };
+  auto const hash = [&] { return in.literal(R"("hash":")") && in.skip_text<hash_size>() && in.literal("\","); };
+  bool const fits = in.literal(R"({"coin":")") && in.text(coin) &&                                           //
+                    in.literal(R"(","side":")") && side() &&                                                 //
+                    in.literal(R"(","px":")") && in.decimal(trade.price) &&                                  //
+                    in.literal(R"(","sz":")") && in.decimal(trade.amount) &&                                 //
+                    in.literal("\",") && (time() ? hash() : hash() && time()) &&                             //
+                    in.literal(R"("tid":)") && in.digits(id) &&                                              //
+                    in.literal(R"(,"users":[")") && in.skip_text<address_size>() && in.literal(R"(",")") &&  //
+                    in.skip_text<address_size>() && in.literal(R"("]})");
+  if (!fits) return false;
+  trade.symbol = coin;
+  trade.id = id;
+  return true;
 }
 
 /// {px, sz, n}
@@ -239,6 +266,23 @@ void decode_list(json::document& document, RawRecord const& raw, Decoded& into, 
     each_record(array(value, "data"), into, each);
   });
   require(found, "data");
+}
+
+bool read_spelled_trades(RawRecord const& raw, Decoded& into) {
+  ShapeReader in{raw.value};
+  bool const streamed = in.literal(R"({"channel":"trades","data":)");
+  if (!in.literal("[")) return false;
+  do {
+    if (!read_spelled_trade(in, append<Trade>(into, into.items.size(), source, raw))) return false;
+  } while (in.literal(","));
+  return in.literal("]") && (!streamed || in.literal("}")) && in.at_end();
+}
+
+/// The frames that come most often. False: it is spelled otherwise, and nothing of it is in `into`.
+bool decode_shape(RawRecord const& raw, Decoded& into) {
+  bool const fits = raw.channel == "trades" && read_spelled_trades(raw, into);
+  if (!fits) into.clear();
+  return fits;
 }
 
 void decode_document(json::document& document, RawRecord const& raw, Decoded& into) {
@@ -399,7 +443,7 @@ class Hyperliquid final : public Provider {
     into.clear();
     if (raw.channel == "control")
       into.ignored = true;
-    else
+    else if (!decode_shape(raw, into))
       read_frame(raw.value, into, [&](json::document& document) { decode_document(document, raw, into); });
   }
 

@@ -218,7 +218,7 @@ TEST_CASE("providers: what is read by its shape is what the parser reads, whatev
         CHECK(shown(*each, same) == shown(*each, spaced));
       };
       check(frame.bytes);
-      for (std::size_t at = 0; at < std::min<std::size_t>(frame.bytes.size(), 300); ++at) {
+      for (std::size_t at = 0; at < std::min<std::size_t>(frame.bytes.size(), 350); ++at) {
         auto const with = [&](std::size_t erased, std::string_view inserted) {
           return frame.bytes.substr(0, at).append(inserted).append(frame.bytes, at + erased);
         };

@@ -54,6 +54,12 @@ std::vector<Frame> const hyperliquid_frames{
     {"meta", "", "https://api.hyperliquid.xyz/info {\"type\":\"meta\"}",
      R"({"universe":[{"maxLeverage":50,"name":"BTC","szDecimals":5},{"maxLeverage":3,"name":"kPEPE","szDecimals":0,"isDelisted":true,"onlyIsolated":true}],"marginTables":[[50,{"description":"","marginTiers":[]}]]})"},
     {"control", "", "", R"({"channel":"pong"})"},
+    // As they are spelled: in one order of fields or the other.
+    {"trades", "BTC", "",
+     R"({"channel":"trades","data":[{"coin":"BTC","side":"B","px":"61837.0","sz":"0.0021","time":1723161254873,"hash":"0x33112ee14ee469c3eb52fe90322ec81dd404a0093d565a6d71ce77cbc8124e3b","tid":121451470284048,"users":["0x7dc96f776c8423e57a2785489a3f9c43fb6e7568","0xe8bc163c82eee18733288c7d4ac636db3a6deb01"]}]})"},
+    {"trades", "BTC", "https://api.hyperliquid.xyz/info {\"type\":\"recentTrades\",\"coin\":\"BTC\"}",
+     R"([{"coin":"BTC","side":"A","px":"61836.5","sz":"1","hash":"0xf998fe06afa0cfbe73e0449dc2b1698309e1b5714960f027b2858312b152c275","time":1723161253000,"tid":300003,"users":["0x4814d92093ac8a0f4a2163ab87dee509ba306a58","0xad328846aa18b32a335816374511cac1063c704b"]},{"coin":"BTC","side":"B","px":"61836.0","sz":"0.5","time":1723161253000,"hash":"0x97fb5f8538b89f6c1accfd19836b65a73b61fbc2e0cbf84bb858a0fffa3f1592","tid":300002,"users":["0x76a8277347f52530e1cf979175a178980b3a180d","0x41242b9fae56fad4e6e77dfe33cb18d1c3fc583f"]}])",
+     Origin::backfill},
 };
 
 std::vector<Frame> const coingecko_frames{

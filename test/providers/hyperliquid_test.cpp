@@ -61,7 +61,16 @@ TEST_CASE("hyperliquid: each documented frame gives exactly these records") {
           "1 instruments/1 " + head("kPEPE/USDC:USDC", received) +
           R"("class":"swap","native_symbol":"kPEPE","base":"kPEPE","quote":"USDC","settle":"USDC","amount_step":"1","active":false})"
           "\n",
-      "ignored\n"};
+      "ignored\n",
+      "0 trades/1 " + head("BTC", "2024-08-08T23:54:14.873000Z") +
+          R"("id":"121451470284048","side":"buy","price":"61837.0","amount":"0.0021"})"
+          "\n",
+      "0 trades/1 " + head("BTC", "2024-08-08T23:54:13.000000Z") +
+          R"("id":"300003","side":"sell","price":"61836.5","amount":"1"})"
+          "\n" +
+          "1 trades/1 " + head("BTC", "2024-08-08T23:54:13.000000Z") +
+          R"("id":"300002","side":"buy","price":"61836.0","amount":"0.5"})"
+          "\n"};
   auto const frames = documented_frames("hyperliquid");
   REQUIRE(frames.size() == expected.size());
   for (std::size_t at = 0; at < frames.size(); ++at) {

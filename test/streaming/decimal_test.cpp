@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <utility>
@@ -180,4 +181,27 @@ TEST_CASE("decimal: a copy is its own, short or long, and what cannot be read le
     CHECK(original.assign(text));
     CHECK(original.text() == text);
   }
+}
+
+TEST_CASE("decimal: a number at the front of a text ends where it does") {
+  auto const front = [](std::string_view text) {
+    auto number = Decimal::parse("7").value();
+    auto const size = number.assign_front(text);
+    std::string room(std::max<std::size_t>(number.put_bytes_max(), 1), '?');
+    room.resize(static_cast<std::size_t>(number.put(room.data()) - room.data()));
+    CHECK(room == number.text());
+    return std::to_string(size) + ' ' + room;
+  };
+  CHECK(front("0.10\",") == "4 0.10");
+  CHECK(front("-12") == "3 -12");
+  CHECK(front("1.5.5") == "3 1.5");
+  CHECK(front("1e5") == "1 1");  // What follows is for the caller.
+  CHECK(front("0") == "1 0");
+  for (auto const* none : {"", "-", ".", ".5", "-.5", "5.", "5.\"", "00", "01", "+1", "\"1", " 1", "x"})
+    CHECK(front(none) == "0 7");
+  std::string const most(23, '9');
+  CHECK(front(most) == "23 " + most);
+  CHECK(front(most + '"') == "23 " + most);
+  CHECK(front(most + '9') == "0 7");
+  CHECK(front("1." + std::string(30, '0')) == "0 7");
 }
