@@ -1,7 +1,7 @@
-// decode PROVIDER [SECONDS]: how fast the frames of a provider's busiest channel become canonical JSON, beside a bare simdjson
-// loop that copies the frame into padded memory and reads the same fields. One thread. Prints records a
-// second of CPU time, so that other programs on the machine count as little as they can: decoded and
-// encoded, decoded only, bare. With SECONDS only the first, for so long: for a profiler.
+// decode PROVIDER CHANNEL [SECONDS]: how fast the frames of a channel become canonical JSON, beside a bare simdjson loop that
+// copies the frame into padded memory and reads the same fields. One thread. Prints records a second of CPU time, so that other
+// programs on the machine count as little as they can: decoded and encoded, decoded only, bare. With SECONDS only the first, for
+// so long: for a profiler.
 #include "agents/provider.hpp"
 
 #include <simdjson.h>
@@ -63,7 +63,20 @@ std::uint64_t read_hyperliquid(json::document& document) {
   return sum;
 }
 
-std::uint64_t read_coingecko(json::document& document) {
+std::uint64_t read_coingecko_markets(json::document& document) {
+  std::uint64_t sum = 0;
+  for (auto coin : document.get_array()) {
+    auto fields = coin.get_object();
+    std::string_view const id = fields["id"], last = fields["current_price"].raw_json_token(),
+                           market_cap = fields["market_cap"].raw_json_token(), volume = fields["total_volume"].raw_json_token(),
+                           high = fields["high_24h"].raw_json_token(), low = fields["low_24h"].raw_json_token(),
+                           time = fields["last_updated"];
+    sum += id.size() + last.size() + market_cap.size() + volume.size() + high.size() + low.size() + time.size();
+  }
+  return sum;
+}
+
+std::uint64_t read_coingecko_prices(json::document& document) {
   std::uint64_t sum = 0;
   for (auto coin : document.get_object()) {
     std::string_view const id = coin.unescaped_key();
@@ -99,7 +112,28 @@ std::string hyperliquid_frame(std::size_t first) {
   return frame + "]}";
 }
 
-std::string coingecko_frame(std::size_t first) {
+std::string coingecko_markets(std::size_t first) {
+  std::string body = "[";
+  for (auto at = first; at < first + 100; ++at) {
+    Tick const tick{at};
+    body += at == first ? "" : ",";
+    body += std::format(
+        R"({{"id":"coin-{0}","symbol":"c{0}","name":"Coin {0}","image":"https://assets.coingecko.com/coins/images/{0}/large/coin-{0}.png?{1}",)"
+        R"("current_price":{2},"market_cap":15{1},"market_cap_rank":{3},"fully_diluted_valuation":16{1},"total_volume":3{1},)"
+        R"("high_24h":{4},"low_24h":{5},)",
+        at - first, tick.random, tick.price(), at - first + 1, 62'000 + tick.random % 900, 60'000 + tick.random % 900);
+    body += std::format(
+        R"("price_change_24h":-747.{0:09},"price_change_percentage_24h":-0.{1:05},"market_cap_change_24h":-18{0},)"
+        R"("market_cap_change_percentage_24h":-1.{1:05},"circulating_supply":19{1}.0,"total_supply":21000000.0,"max_supply":21000000.0,)"
+        R"("ath":108786,"ath_change_percentage":-22.{1:05},"ath_date":"2025-01-20T09:11:54.494Z","atl":67.81,)"
+        R"("atl_change_percentage":122885.{1:05},"atl_date":"2013-07-06T00:00:00.000Z","roi":null,)"
+        R"("last_updated":"2024-08-08T23:54:{2:02}.{3:03}Z"}})",
+        tick.random % 1'000'000'000, tick.random % 100'000, tick.random % 60, tick.random % 1000);
+  }
+  return body + "]";
+}
+
+std::string coingecko_prices(std::size_t first) {
   std::string body = "{";
   for (auto at = first; at < first + 100; ++at) {
     Tick const tick{at};
@@ -110,18 +144,26 @@ std::string coingecko_frame(std::size_t first) {
   return body + "}";
 }
 
-Market market_of(std::string_view provider) {
+Market market_of(std::string_view provider, std::string_view channel) {
   Time const received_at{std::chrono::seconds{1'723'161'260}};
-  if (provider == "binance")
-    return {{.channel = "trade", .symbol = "BTCUSDT", .received_at = received_at}, 1, binance_frame, read_binance};
-  if (provider == "hyperliquid")
-    return {{.channel = "trades", .symbol = "BTC", .received_at = received_at}, 4, hyperliquid_frame, read_hyperliquid};
-  if (provider == "coingecko")
-    return {{.channel = "simple/price", .request = "https://api.coingecko.com/api/v3/simple/price", .received_at = received_at},
+  if (provider == "binance" && channel == "trade")
+    return {{.channel = channel, .symbol = "BTCUSDT", .received_at = received_at}, 1, binance_frame, read_binance};
+  if (provider == "hyperliquid" && channel == "trades")
+    return {{.channel = channel, .symbol = "BTC", .received_at = received_at}, 4, hyperliquid_frame, read_hyperliquid};
+  if (provider == "coingecko" && channel == "coins/markets")
+    return {{.channel = channel,
+             .request = "https://api.coingecko.com/api/v3/coins/markets?vs_currency=usd",
+             .received_at = received_at},
             100,
-            coingecko_frame,
-            read_coingecko};
-  std::fprintf(stderr, "no hot channel is known of %s\n", std::string{provider}.c_str());
+            coingecko_markets,
+            read_coingecko_markets};
+  if (provider == "coingecko" && channel == "simple/price")
+    return {{.channel = channel, .request = "https://api.coingecko.com/api/v3/simple/price", .received_at = received_at},
+            100,
+            coingecko_prices,
+            read_coingecko_prices};
+  std::fprintf(stderr, "there are no frames of %s's channel %s here\n", std::string{provider}.c_str(),
+               std::string{channel}.c_str());
   std::exit(2);
 }
 
@@ -142,12 +184,12 @@ double run(std::vector<std::string> const& frames, Each each, double at_least = 
 }  // namespace
 
 int main(int count, char** arguments) {
-  auto const* provider = count == 2 || count == 3 ? find_provider(arguments[1]) : nullptr;
+  auto const* provider = count == 3 || count == 4 ? find_provider(arguments[1]) : nullptr;
   if (provider == nullptr) {
-    std::fputs("usage: decode PROVIDER [SECONDS]\n", stderr);
+    std::fputs("usage: decode PROVIDER CHANNEL [SECONDS]\n", stderr);
     return 2;
   }
-  auto market = market_of(provider->name());
+  auto market = market_of(provider->name(), arguments[2]);
   std::vector<std::string> frames;
   std::size_t longest = 0;
   for (std::size_t at = 0; at < records_made; at += market.records_per_frame) {
@@ -180,8 +222,8 @@ int main(int count, char** arguments) {
     }
   };
   bare(frames[0]), encode(frames[0]);  // Memory is made.
-  if (count == 3) {
-    std::printf("%.0f\n", run(frames, encode, std::atof(arguments[2])));
+  if (count == 4) {
+    std::printf("%.0f\n", run(frames, encode, std::atof(arguments[3])));
     return 0;
   }
   auto const encoded = run(frames, encode), only_decoded = run(frames, decode), limit = run(frames, bare);

@@ -125,7 +125,7 @@ def loop_publish(options, profiler):
 
 def loop_decode(options, profiler):
     seconds = 10 if options.tool == "perf" else 0.5
-    process = subprocess.Popen([*profiler.wrapper(), f"{options.build}/test/bench_decode", "binance", str(seconds)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*profiler.wrapper(), f"{options.build}/test/bench_decode", "binance", "trade", str(seconds)], stdout=subprocess.PIPE, text=True)
     profiler.watch(process.pid)
     rate = float(process.communicate()[0])
     profiler.end()
