@@ -42,10 +42,11 @@ class Batch {
     if (envelopes_.size() > kept_envelopes_max) envelopes_.clear();
     entries_.clear();
     bytes_.clear();
+    envelope_bytes_ = 0;
   }
 
-  /// Of memory, roughly.
-  std::size_t bytes() const { return bytes_.size() + entries_.size() * sizeof(Entry); }
+  /// Of memory, roughly; 0: it is empty.
+  std::size_t bytes() const { return bytes_.size() + envelope_bytes_ + entries_.size() * sizeof(Entry); }
 
  private:
   /// Most records have those of the one before.
@@ -54,7 +55,8 @@ class Batch {
     std::size_t envelope, key_size, value_size;
     std::optional<Partition> partition;
   };
-  static constexpr std::size_t kept_bytes_max = 1 << 20, kept_envelopes_max = 16;
+  static constexpr std::size_t kept_bytes_max = 1 << 20;
+  static constexpr std::size_t kept_envelopes_max = 16;  ///< and looked at: dead letters have headers of their own each
 
   std::size_t envelope_of(std::string_view topic, std::vector<Header> const& headers) {
     auto const is_same = [&](std::size_t at) { return envelopes_[at].first == topic && envelopes_[at].second == headers; };
@@ -63,10 +65,13 @@ class Batch {
       if (is_same(last_)) return last_;
     last_ = envelopes_.size();
     envelopes_.emplace_back(topic, headers);
+    envelope_bytes_ += sizeof(Envelope);
+    for (auto const& [name, value] : headers) envelope_bytes_ += sizeof(Header) + name.size() + value.size();
     return last_;
   }
 
   std::vector<Envelope> envelopes_;
+  std::size_t envelope_bytes_ = 0;  ///< of those added since it was empty
   std::size_t last_ = 0;
   std::vector<Entry> entries_;
   std::string bytes_;

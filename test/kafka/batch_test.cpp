@@ -51,10 +51,13 @@ TEST_CASE("batch: what was added comes out, in its order") {
 TEST_CASE("batch: used again it holds nothing of before") {
   std::vector<Written> letters;
   for (int i = 0; i < 100; ++i)
-    letters.emplace_back("raw.x.dead", Record{"k", std::string(20'000, 'v'), {{"offset", std::to_string(i)}}, {}});
+    letters.emplace_back(
+        "raw.x.dead",
+        Record{"k", std::string(20'000, 'v'), {{"offset", std::to_string(i)}, {"detail", std::string(1'000, 'd')}}, {}});
   Batch batch;
   add(batch, letters);
   CHECK(content_of(batch) == letters);
+  CHECK(batch.bytes() > 100 * 21'000);  // Headers, too.
   batch.clear();
   CHECK(content_of(batch).empty());
   CHECK(batch.bytes() == 0);
