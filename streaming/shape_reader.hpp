@@ -36,8 +36,9 @@ class ShapeReader {
     return take(into, at) && at != end;
   }
 
-  /// Exactly so many plain characters, 8 at least.
+  /// Exactly so many plain characters.
   template <std::size_t size>
+    requires(size >= 8)
   bool skip_text() {
     std::string_view const rest{at_, end_};
     if (rest.size() < size) return false;

@@ -268,6 +268,7 @@ void decode_list(json::document& document, RawRecord const& raw, Decoded& into, 
   require(found, "data");
 }
 
+/// decode_list() of trades as Hyperliquid spells them.
 bool read_spelled_trades(RawRecord const& raw, Decoded& into) {
   ShapeReader in{raw.value};
   bool const streamed = in.literal(R"({"channel":"trades","data":)");
