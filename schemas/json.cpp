@@ -43,34 +43,29 @@ char* escape(char* at, char c) {
   return at;
 }
 
-char* put_quoted(char* at, std::string_view plain) {
+/// Between quotes what put(at) writes.
+template <class Put>
+char* put_quoted(char* at, Put&& put) {
   *at++ = '"';
-  at = put(at, plain);
+  at = put(at);
   *at++ = '"';
   return at;
 }
 
 char* put_value(char* at, std::string const& text) {
-  *at++ = '"';
-  at = put_text(at, text, escape);
-  *at++ = '"';
-  return at;
+  return put_quoted(at, [&](char* from) { return put_text(from, text, escape); });
 }
 char* put_value(char* at, Decimal const& decimal) {
-  *at++ = '"';
-  at = decimal.put(at);
-  *at++ = '"';
-  return at;
+  return put_quoted(at, [&](char* from) { return decimal.put(from); });
 }
 char* put_value(char* at, Time time) {
-  *at++ = '"';
-  at = put_text(at, time);
-  *at++ = '"';
-  return at;
+  return put_quoted(at, [&](char* from) { return put_text(from, time); });
 }
 char* put_value(char* at, std::int64_t value) { return put(at, value); }
 char* put_value(char* at, bool value) { return put(at, value ? "true" : "false"); }
-char* put_value(char* at, Word auto value) { return put_quoted(at, word(value)); }
+char* put_value(char* at, Word auto value) {
+  return put_quoted(at, [&](char* from) { return put(from, word(value)); });
+}
 char* put_value(char* at, Levels const& levels) {
   *at++ = '[';
   for (auto const& level : levels) {

@@ -5,9 +5,6 @@
 #include "streaming/decimal.hpp"
 #include "streaming/words.hpp"
 
-#include <algorithm>
-#include <array>
-#include <bit>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -91,11 +88,10 @@ char* put_text(char* at, std::string_view text, Escape&& escape) {
       text.remove_prefix(length == 0 ? 1 : length);
       continue;
     }
-    if (c < 0x20 || c == '"' || c == '\\') {
-      at = escape(at, static_cast<char>(c));
-    } else {
-      *at++ = static_cast<char>(c);
-    }
+    if (is_plain(text.front()))
+      *at++ = text.front();
+    else
+      at = escape(at, text.front());
     text.remove_prefix(1);
   }
   return at;

@@ -33,7 +33,9 @@ class ShapeReader {
   bool text(std::string_view& into) {
     auto const *at = at_, *const end = end_;
     while (at != end && is_plain(*at)) ++at;
-    return take(into, at) && at != end;
+    into = {at_, at};
+    at_ = at;
+    return !into.empty() && at != end;
   }
 
   /// Exactly so many plain characters.
@@ -107,11 +109,6 @@ class ShapeReader {
     if (count == 0 || count > 18 || (count > 1 && *at_ == '0')) return false;
     at_ = to;
     return true;
-  }
-  bool take(std::string_view& into, char const* to) {
-    into = {at_, static_cast<std::size_t>(to - at_)};
-    at_ = to;
-    return !into.empty();
   }
 
   char const* at_;
