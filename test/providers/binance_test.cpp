@@ -12,13 +12,6 @@ namespace {
 Provider const& binance() { return provider("binance"); }
 Frame frame(std::size_t at) { return documented_frames("binance")[at]; }
 
-Frame with(Frame frame, std::string_view from, std::string_view to) {
-  auto const at = frame.bytes.find(from);
-  REQUIRE_MESSAGE(at != frame.bytes.npos, from);
-  frame.bytes.replace(at, from.size(), to);
-  return frame;
-}
-
 Subscription wanted(std::vector<std::string> symbols, std::vector<std::string> channels) {
   return {.symbols = std::move(symbols), .channels = std::move(channels), .intervals = {"1m", "1M"}};
 }
@@ -92,12 +85,7 @@ TEST_CASE("binance: each documented frame gives exactly these records") {
           R"("class":"spot","native_symbol":"LUNAUSDT","base":"LUNA","quote":"USDT","active":false})"
           "\n",
       "ignored\n"};
-  auto const frames = documented_frames("binance");
-  REQUIRE(frames.size() == expected.size());
-  for (std::size_t at = 0; at < frames.size(); ++at) {
-    CAPTURE(frames[at].bytes);
-    CHECK(shown(binance(), frames[at]) == expected[at]);
-  }
+  check_documented_frames(binance(), expected);
 }
 
 TEST_CASE("binance: a bad field is named, with the right reason") {

@@ -12,13 +12,6 @@ namespace {
 Provider const& coingecko() { return provider("coingecko"); }
 Frame frame(std::size_t at) { return documented_frames("coingecko")[at]; }
 
-Frame with(Frame frame, std::string_view from, std::string_view to) {
-  auto const at = frame.bytes.find(from);
-  REQUIRE_MESSAGE(at != frame.bytes.npos, from);
-  frame.bytes.replace(at, from.size(), to);
-  return frame;
-}
-
 std::vector<std::string> urls(Subscription const& subscription) {
   std::vector<std::string> result;
   for (auto const& poll : coingecko().polls(subscription)) result.push_back(poll.request.url);
@@ -65,12 +58,7 @@ TEST_CASE("coingecko: each documented body gives exactly these records") {
           figure(7, "total_volume.usd", "95133256404.37308", "USD") +
           figure(8, "market_cap_percentage.btc", "57.9539332566265", "percent") +
           figure(9, "market_cap_change_percentage_24h_usd", "-1.6081983639177684", "percent")};
-  auto const frames = documented_frames("coingecko");
-  REQUIRE(frames.size() == expected.size());
-  for (std::size_t at = 0; at < frames.size(); ++at) {
-    CAPTURE(frames[at].bytes);
-    CHECK(shown(coingecko(), frames[at]) == expected[at]);
-  }
+  check_documented_frames(coingecko(), expected);
 }
 
 TEST_CASE("coingecko: one bad record of many is rejected by its index") {

@@ -12,13 +12,6 @@ namespace {
 Provider const& hyperliquid() { return provider("hyperliquid"); }
 Frame frame(std::size_t at) { return documented_frames("hyperliquid")[at]; }
 
-Frame with(Frame frame, std::string_view from, std::string_view to) {
-  auto const at = frame.bytes.find(from);
-  REQUIRE_MESSAGE(at != frame.bytes.npos, from);
-  frame.bytes.replace(at, from.size(), to);
-  return frame;
-}
-
 Subscription wanted(std::vector<std::string> symbols, std::vector<std::string> channels) {
   return {.symbols = std::move(symbols), .channels = std::move(channels), .intervals = {"1m", "1M"}};
 }
@@ -71,12 +64,7 @@ TEST_CASE("hyperliquid: each documented frame gives exactly these records") {
           "1 trades/1 " + head("BTC", "2024-08-08T23:54:13.000000Z") +
           R"("id":"300002","side":"buy","price":"61836.0","amount":"0.5"})"
           "\n"};
-  auto const frames = documented_frames("hyperliquid");
-  REQUIRE(frames.size() == expected.size());
-  for (std::size_t at = 0; at < frames.size(); ++at) {
-    CAPTURE(frames[at].bytes);
-    CHECK(shown(hyperliquid(), frames[at]) == expected[at]);
-  }
+  check_documented_frames(hyperliquid(), expected);
 }
 
 TEST_CASE("hyperliquid: one bad trade of many is rejected by its index") {

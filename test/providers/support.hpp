@@ -39,6 +39,14 @@ struct Frame {
   }
 };
 
+/// The frame with `to` in place of the first `from`, which must be there.
+inline Frame with(Frame frame, std::string_view from, std::string_view to) {
+  auto const at = frame.bytes.find(from);
+  REQUIRE_MESSAGE(at != frame.bytes.npos, from);
+  frame.bytes.replace(at, from.size(), to);
+  return frame;
+}
+
 inline Provider const& provider(std::string_view name) {
   auto const* found = find_provider(name);
   REQUIRE_MESSAGE(found, "no provider " << name);
@@ -103,5 +111,15 @@ inline std::string read_all(std::filesystem::path const& path) {
 
 /// Frames in the documented shapes, every shape that the provider decodes. None for a provider that has none written.
 std::vector<Frame> documented_frames(std::string_view provider);
+
+/// That each of them, in their order, is shown() as expected.
+inline void check_documented_frames(Provider const& of, std::vector<std::string> const& expected) {
+  auto const frames = documented_frames(of.name());
+  REQUIRE(frames.size() == expected.size());
+  for (std::size_t at = 0; at < frames.size(); ++at) {
+    CAPTURE(frames[at].bytes);
+    CHECK(shown(of, frames[at]) == expected[at]);
+  }
+}
 
 }  // namespace penstock::test
