@@ -1,5 +1,6 @@
 #include "streaming/kafka/consumer.hpp"
 
+#include "streaming/kafka/headers_in_place.hpp"
 #include "streaming/log.hpp"
 
 #include <algorithm>
@@ -79,6 +80,19 @@ std::vector<TopicPartition> partitions_of_topic(rd_kafka_t* client, Topic const&
   }
   if (partitions.empty()) throw fault_of(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "cannot read topic " + topic);
   return partitions;
+}
+
+/// Where its key and value are known.
+void read_headers(rd_kafka_message_t const& message, Delivery& delivery) {
+  if (read_headers_in_place(delivery.key, delivery.value, delivery.headers)) return;
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  delivery.headers.reserve(rd_kafka_header_cnt(headers));
+  char const* name = nullptr;
+  void const* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+    delivery.headers.emplace_back(name, std::string_view{static_cast<char const*>(value), size});
 }
 
 }  // namespace
@@ -259,15 +273,7 @@ void KafkaConsumer::read(KafkaMessage message, std::vector<Delivery>& into) {
   delivery.key = {static_cast<char const*>(m.key), m.key_len};
   delivery.value = {static_cast<char const*>(m.payload), m.len};
   delivery.timestamp = Time{std::chrono::milliseconds{std::max<std::int64_t>(rd_kafka_message_timestamp(&m, nullptr), 0)}};
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    delivery.headers.reserve(rd_kafka_header_cnt(headers));
-    char const* name = nullptr;
-    void const* value = nullptr;
-    std::size_t size = 0;
-    for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-      delivery.headers.emplace_back(name, std::string_view{static_cast<char const*>(value), size});
-  }
+  read_headers(m, delivery);
   delivery.owner = {message.release(), [](void* owned) { rd_kafka_message_destroy(static_cast<rd_kafka_message_t*>(owned)); }};
 }
 
