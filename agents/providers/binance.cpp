@@ -425,13 +425,10 @@ void decode_tickers(json::document& document, RawRecord const& raw, Decoded& int
   });
 }
 
-/// The frames that come most often. False: it is spelled otherwise, and nothing of it is in `into`.
 bool decode_shape(RawRecord const& raw, Decoded& into) {
-  bool fits = false;
-  if (raw.channel == "trade") fits = read_streamed_trade(raw.value, append<Trade>(into, 0, source, raw));
-  if (raw.channel == "bookTicker") fits = read_streamed_ticker(raw.value, append<Ticker>(into, 0, source, raw));
-  if (!fits) into.clear();
-  return fits;
+  if (raw.channel == "trade") return read_streamed_trade(raw.value, append<Trade>(into, 0, source, raw));
+  if (raw.channel == "bookTicker") return read_streamed_ticker(raw.value, append<Ticker>(into, 0, source, raw));
+  return false;
 }
 
 void decode_document(json::document& document, RawRecord const& raw, Decoded& into) {
@@ -672,13 +669,7 @@ class Binance final : public Provider {
     return answer;
   }
 
-  void decode(RawRecord const& raw, Decoded& into) const override {
-    into.clear();
-    if (raw.channel == "control")
-      into.ignored = true;
-    else if (!decode_shape(raw, into))
-      read_frame(raw.value, into, [&](json::document& document) { decode_document(document, raw, into); });
-  }
+  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_shape, decode_document); }
 
   Continuity continuity(std::string_view channel) const override {
     if (channel == "trade" || channel == "aggTrade") return {Continuity::Kind::ids};

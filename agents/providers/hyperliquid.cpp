@@ -279,12 +279,7 @@ bool read_spelled_trades(RawRecord const& raw, Decoded& into) {
   return in.literal("]") && (!streamed || in.literal("}")) && in.at_end();
 }
 
-/// The frames that come most often. False: it is spelled otherwise, and nothing of it is in `into`.
-bool decode_shape(RawRecord const& raw, Decoded& into) {
-  bool const fits = raw.channel == "trades" && read_spelled_trades(raw, into);
-  if (!fits) into.clear();
-  return fits;
-}
+bool decode_shape(RawRecord const& raw, Decoded& into) { return raw.channel == "trades" && read_spelled_trades(raw, into); }
 
 void decode_document(json::document& document, RawRecord const& raw, Decoded& into) {
   auto const channel = raw.channel;
@@ -440,13 +435,7 @@ class Hyperliquid final : public Provider {
   Reaction react(std::string_view frame) const override { return reaction_to(frame); }
   Answer classify(Request const& request, Response const& response) const override { return meaning_of(request, response); }
 
-  void decode(RawRecord const& raw, Decoded& into) const override {
-    into.clear();
-    if (raw.channel == "control")
-      into.ignored = true;
-    else if (!decode_shape(raw, into))
-      read_frame(raw.value, into, [&](json::document& document) { decode_document(document, raw, into); });
-  }
+  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_shape, decode_document); }
 
   Continuity continuity(std::string_view channel) const override {
     return channel == "trades" ? Continuity{Continuity::Kind::reconnect} : Continuity{};
