@@ -669,7 +669,7 @@ class Binance final : public Provider {
     return answer;
   }
 
-  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_shape, decode_document); }
+  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_document, decode_shape); }
 
   Continuity continuity(std::string_view channel) const override {
     if (channel == "trade" || channel == "aggTrade") return {Continuity::Kind::ids};

@@ -478,13 +478,7 @@ class Coingecko final : public Provider {
 
   Answer classify(Request const&, Response const& response) const override { return meaning_of(response); }
 
-  void decode(RawRecord const& raw, Decoded& into) const override {
-    into.clear();
-    if (raw.channel == "control")
-      into.ignored = true;
-    else
-      read_frame(raw.value, into, [&](json::document& document) { decode_document(document, raw, into); });
-  }
+  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_document); }
 };
 
 Coingecko const coingecko;

@@ -208,17 +208,18 @@ void read_frame(std::string_view bytes, Decoded& into, Read&& read) {
   }
 }
 
-/// A raw record that is no control frame: by shape(raw, into), which is for the frames that come most often and answers false
-/// where one is spelled otherwise, else by document(document, raw, into).
-template <class Shape, class Document>
-void decode_frame(RawRecord const& raw, Decoded& into, Shape&& shape, Document&& document) {
+/// A raw record that is no control frame: by `shape`, which is for the frames that come most often and answers false where one
+/// is spelled otherwise, else by `document`.
+inline void decode_frame(RawRecord const& raw, Decoded& into, void (*document)(json::document&, RawRecord const&, Decoded&),
+                         bool (*shape)(RawRecord const&, Decoded&) = nullptr) {
   into.clear();
   if (raw.channel == "control") {
     into.ignored = true;
-  } else if (!shape(raw, into)) {
-    into.clear();
-    read_frame(raw.value, into, [&](json::document& opened) { document(opened, raw, into); });
+    return;
   }
+  if (shape != nullptr && shape(raw, into)) return;
+  into.clear();
+  read_frame(raw.value, into, [&](json::document& opened) { document(opened, raw, into); });
 }
 
 json::object root_object(json::document& document);

@@ -435,7 +435,7 @@ class Hyperliquid final : public Provider {
   Reaction react(std::string_view frame) const override { return reaction_to(frame); }
   Answer classify(Request const& request, Response const& response) const override { return meaning_of(request, response); }
 
-  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_shape, decode_document); }
+  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_document, decode_shape); }
 
   Continuity continuity(std::string_view channel) const override {
     return channel == "trades" ? Continuity{Continuity::Kind::reconnect} : Continuity{};
