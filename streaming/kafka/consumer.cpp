@@ -82,7 +82,7 @@ std::vector<TopicPartition> partitions_of_topic(rd_kafka_t* client, Topic const&
   return partitions;
 }
 
-/// Where its key and value are known.
+/// Into a delivery that has its key and value.
 void read_headers(rd_kafka_message_t const& message, Delivery& delivery) {
   if (read_headers_in_place(delivery.key, delivery.value, delivery.headers)) return;
   rd_kafka_headers_t* headers = nullptr;
