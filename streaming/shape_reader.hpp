@@ -31,11 +31,15 @@ class ShapeReader {
 
   /// What stands before the next quote: one character at least, all of them plain.
   bool text(std::string_view& into) {
-    auto const *at = at_, *const end = end_;
-    while (at != end && is_plain(*at)) ++at;
-    into = {at_, at};
-    at_ = at;
-    return !into.empty() && at != end;
+    auto const* const from = at_;
+    auto const found = skip_text();
+    into = {from, at_};
+    return found && !into.empty();
+  }
+  /// The same, but it may be empty.
+  bool skip_text() {
+    pass<is_plain, not_plain>();
+    return at_ != end_;
   }
 
   /// Exactly so many plain characters.
@@ -90,6 +94,28 @@ class ShapeReader {
     return size > 0;
   }
 
+  /// A number, with an exponent or without, or null: absent.
+  bool number(Decimal& into) {
+    auto const* const from = at_;
+    if (decimal(into) && at_ != end_ && !is_exponent(*at_)) return true;
+    at_ = from;
+    if (!skip_number()) return false;
+    if (*from != 'n') return into.assign({from, at_});
+    into = {};
+    return true;
+  }
+  /// What looks like a number, or null.
+  bool skip_number() {
+    auto const* const from = at_;
+    pass<is_of_number, not_of_number>();
+    while (at_ != end_ && is_exponent(*at_)) {
+      ++at_;
+      literal("+");
+      pass<is_of_number, not_of_number>();
+    }
+    return at_ != from || literal("null");
+  }
+
   bool boolean(bool& into) {
     into = literal("true");
     return into || literal("false");
@@ -100,9 +126,33 @@ class ShapeReader {
  private:
   template <std::ptrdiff_t size>
   bool take(char const* expected) {
-    if (end_ - at_ < size || std::memcmp(at_, expected, size) != 0) return false;
+    if (end_ - at_ < size || !is_same<size>(expected)) return false;
     at_ += size;
     return true;
+  }
+  /// Eight at a time, where there are as many; the last ones may be looked at twice.
+  template <std::ptrdiff_t size>
+  bool is_same(char const* expected) const {
+    if constexpr (size < 8) {
+      return std::memcmp(at_, expected, size) == 0;
+    } else {
+      auto const other = [&](std::ptrdiff_t at) {
+        return load<std::uint64_t>({at_ + at, 8}) ^ load<std::uint64_t>({expected + at, 8});
+      };
+      auto others = other(size - 8);
+      for (std::ptrdiff_t at = 0; at + 8 < size; at += 8) others |= other(at);
+      return others == 0;
+    }
+  }
+  /// Goes on to the first character that is not of that kind; `others` marks those.
+  template <auto is, auto others>
+  void pass() {
+    while (end_ - at_ >= 8) {
+      auto const marks = others(load<std::uint64_t>({at_, 8}));
+      at_ += before_mark(marks);
+      if (marks != 0) return;
+    }
+    while (at_ != end_ && is(*at_)) ++at_;
   }
   bool take_digits(char const* to) {
     auto const count = to - at_;
@@ -110,6 +160,8 @@ class ShapeReader {
     at_ = to;
     return true;
   }
+
+  static bool is_exponent(char c) { return c == 'e' || c == 'E'; }
 
   char const* at_;
   char const* end_;

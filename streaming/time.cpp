@@ -133,18 +133,22 @@ std::string to_text(Time time) {
 
 namespace {
 
-/// As put_text() writes it, on the day that was written or read last.
+/// As put_text() writes it, or with milliseconds only, on the day that was written or read last.
 std::optional<Time> parse_written(std::string_view text) {
+  constexpr std::size_t milliseconds_bytes = time_text_bytes - 3;
   auto const& [day, midnight] = WrittenDay::of_thread();
-  if (text.size() != time_text_bytes || std::memcmp(text.data(), midnight.data(), 11) != 0) return {};
-  bool good = text[13] == ':' && text[16] == ':' && text[19] == '.' && text[26] == 'Z';
-  auto const two = [&](std::size_t at) {
-    auto const tens = static_cast<unsigned>(text[at] - '0'), ones = static_cast<unsigned>(text[at + 1] - '0');
-    good = good && tens < 10 && ones < 10;
-    return tens * 10 + ones;
+  if (text.size() != time_text_bytes && text.size() != milliseconds_bytes) return {};
+  if (std::memcmp(text.data(), midnight.data(), 11) != 0) return {};
+  bool good = text[13] == ':' && text[16] == ':' && text[19] == '.' && text.back() == 'Z';
+  auto const one = [&](std::size_t at) {
+    auto const digit = static_cast<unsigned>(text[at] - '0');
+    good = good && digit < 10;
+    return digit;
   };
+  auto const two = [&](std::size_t at) { return one(at) * 10 + one(at + 1); };
   auto const hour = two(11), minute = two(14), second = two(17);
-  auto const microsecond = two(20) * 10'000 + two(22) * 100 + two(24);
+  auto microsecond = two(20) * 10'000 + one(22) * 1'000;
+  if (text.size() == time_text_bytes) microsecond += one(23) * 100 + two(24);
   if (!good || hour > 23 || minute > 59 || second > 59) return {};
   return day + seconds{(hour * 60 + minute) * 60 + second} + Duration{microsecond};
 }

@@ -118,17 +118,18 @@ TEST_CASE("time: every truncation of a time is nothing") {
 }
 
 TEST_CASE("time: a day that was read before reads as one that was not") {
-  std::string_view const text = "2024-08-08T23:54:13.937085Z", other_day = "1999-12-31T00:00:00Z";
-  for (std::size_t at = 0; at < text.size(); ++at)
-    for (char const c : {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '/', ':', '-', '.', 'z', ' ', '\xB0'}) {
-      std::string changed{text};
-      changed[at] = c;
-      CAPTURE(changed);
-      parse_time(other_day);
-      auto const read = parsed(changed);
-      parse_time(text);
-      CHECK(parsed(changed) == read);
-    }
+  std::string_view const other_day = "1999-12-31T00:00:00Z";
+  for (std::string_view const text : {"2024-08-08T23:54:13.937085Z", "2024-08-08T23:54:13.937Z"})
+    for (std::size_t at = 0; at < text.size(); ++at)
+      for (char const c : {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '/', ':', '-', '.', 'z', ' ', '\xB0'}) {
+        std::string changed{text};
+        changed[at] = c;
+        CAPTURE(changed);
+        parse_time(other_day);
+        auto const read = parsed(changed);
+        parse_time(text);
+        CHECK(parsed(changed) == read);
+      }
 }
 
 TEST_CASE("time: where no day was read or written before, bytes that are none are nothing") {
