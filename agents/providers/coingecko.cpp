@@ -2,6 +2,7 @@
 #include "agents/provider.hpp"
 #include "agents/providers/decode.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/shape_reader.hpp"
 
 #include <algorithm>
 #include <array>
@@ -205,6 +206,61 @@ void decode_markets(json::document& document, RawRecord const& raw, Decoded& int
     read_market(object(value, "market"), currency, ticker);
     if (!says_something(ticker)) into.items.pop_back();
   });
+}
+
+/// One of coins/markets as it is spelled; the last field came in 2026.
+bool read_spelled_market(ShapeReader& in, std::string_view behind_id, Ticker& ticker) {
+  std::string_view id, updated;
+  auto const number = [&](auto const& key, Decimal& into) { return in.literal(key) && in.number(into); };
+  auto const skip_texts = [&](auto const&... keys) { return ((in.literal(keys) && in.skip_text()) && ...); };
+  auto const skip_numbers = [&](auto const&... keys) { return ((in.literal(keys) && in.skip_number()) && ...); };
+  auto const skip_date = [&](auto const& key) {
+    return in.literal(key) && (in.literal("null") || (skip_texts("\"") && in.literal("\"")));
+  };
+  auto const skip_roi = [&] {
+    return in.literal("null") || (skip_numbers(R"({"times":)") && skip_texts(R"(,"currency":")") &&
+                                  skip_numbers(R"(","percentage":)") && in.literal("}"));
+  };
+  auto const time = [&] {
+    if (in.literal("null")) return true;
+    if (!in.literal("\"") || !in.text(updated) || !in.literal("\"")) return false;
+    auto const given = parse_time(updated);
+    if (given) ticker.time = *given;
+    return given.has_value();
+  };
+  bool const fits =
+      in.literal(R"({"id":")") && in.text(id) &&                                                                     //
+      skip_texts(R"(","symbol":")", R"(","name":")", R"(","image":")") &&                                            //
+      number(R"(","current_price":)", ticker.last) && number(R"(,"market_cap":)", ticker.market_cap) &&              //
+      skip_numbers(R"(,"market_cap_rank":)", R"(,"fully_diluted_valuation":)") &&                                    //
+      number(R"(,"total_volume":)", ticker.quote_volume) &&                                                          //
+      number(R"(,"high_24h":)", ticker.high) && number(R"(,"low_24h":)", ticker.low) &&                              //
+      skip_numbers(R"(,"price_change_24h":)", R"(,"price_change_percentage_24h":)", R"(,"market_cap_change_24h":)",  //
+                   R"(,"market_cap_change_percentage_24h":)", R"(,"circulating_supply":)", R"(,"total_supply":)",    //
+                   R"(,"max_supply":)", R"(,"ath":)", R"(,"ath_change_percentage":)") &&                             //
+      skip_date(R"(,"ath_date":)") &&                                                                                //
+      skip_numbers(R"(,"atl":)", R"(,"atl_change_percentage":)") &&                                                  //
+      skip_date(R"(,"atl_date":)") &&
+      in.literal(R"(,"roi":)") && skip_roi() &&       //
+      in.literal(R"(,"last_updated":)") && time() &&  //
+      (!in.literal(R"(,"market_cap_rank_with_rehypothecated":)") || in.skip_number()) && in.literal("}");
+  if (fits) ticker.symbol.assign(id).append(behind_id);
+  return fits;
+}
+
+/// A list that is not empty.
+bool decode_shape(RawRecord const& raw, Decoded& into) {
+  if (raw.channel != "coins/markets") return false;
+  auto const currency = query_parameter(raw.request, "vs_currency");
+  ShapeReader in{raw.value};
+  if (currency.empty() || !in.literal("[")) return false;
+  auto const behind_id = symbol_of({}, currency);
+  for (std::size_t index = 0; index == 0 || in.literal(","); ++index) {
+    Ticker& ticker = append<Ticker>(into, index, source, raw);
+    if (!read_spelled_market(in, behind_id, ticker)) return false;
+    if (!says_something(ticker)) into.items.pop_back();
+  }
+  return in.literal("]") && in.at_end();
 }
 
 struct Width {
@@ -478,7 +534,7 @@ class Coingecko final : public Provider {
 
   Answer classify(Request const&, Response const& response) const override { return meaning_of(response); }
 
-  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_document); }
+  void decode(RawRecord const& raw, Decoded& into) const override { decode_frame(raw, into, decode_document, decode_shape); }
 };
 
 Coingecko const coingecko;

@@ -57,7 +57,13 @@ TEST_CASE("coingecko: each documented body gives exactly these records") {
           figure(6, "total_market_cap.usd", "2700165213128150", "USD") +
           figure(7, "total_volume.usd", "95133256404.37308", "USD") +
           figure(8, "market_cap_percentage.btc", "57.9539332566265", "percent") +
-          figure(9, "market_cap_change_percentage_24h_usd", "-1.6081983639177684", "percent")};
+          figure(9, "market_cap_change_percentage_24h_usd", "-1.6081983639177684", "percent"),
+      "0 tickers/1 " + head("bitcoin/USD", "2024-08-08T23:54:01.599000Z") +
+          R"("last":"61837.25","high":"62215","low":"60060","quote_volume":"20154184933.5","market_cap":"1220651251183"})"
+          "\n" +
+          "1 tickers/1 " + head("pepe/USD", "2024-08-08T23:53:58.000000Z") +
+          R"("last":"0.0000075","low":"0.0000071234567890123456789","quote_volume":"0"})"
+          "\n"};
   check_documented_frames(coingecko(), expected);
 }
 

@@ -218,12 +218,14 @@ TEST_CASE("providers: what is read by its shape is what the parser reads, whatev
         CHECK(shown(*each, same) == shown(*each, spaced));
       };
       check(frame.bytes);
-      for (std::size_t at = 0; at < std::min<std::size_t>(frame.bytes.size(), 350); ++at) {
+      for (std::string_view const behind : {" ", "]", "}", "0", "null"}) check(std::string{frame.bytes}.append(behind));
+      for (std::size_t at = 0; at < frame.bytes.size(); ++at) {
         auto const with = [&](std::size_t erased, std::string_view inserted) {
           return frame.bytes.substr(0, at).append(inserted).append(frame.bytes, at + erased);
         };
         check(with(1, ""));
-        for (std::string_view const other : {"\"", "\\", "0", "-", ".", "}", ",", "a", "\x01", "\xC3"}) check(with(1, other));
+        for (std::string_view const other : {"\"", "\\", "0", "-", "+", ".", "/", "}", ",", ":", "a", "e", "\x01", "\xC3"})
+          check(with(1, other));
         for (std::string_view const more :
              {"0", "-", ".", "e5", " ", "00000000000000000000", "99999999999999999999", "\\u0041", "\xC3\xA9"})
           check(with(0, more));
