@@ -1,6 +1,6 @@
 #include "agents/store.hpp"
 
-#include "agents/dead_letter.hpp"
+#include "agents/dead/letter.hpp"
 #include "agents/store_batch.hpp"
 #include "schemas/reasons.hpp"
 #include "streaming/backoff.hpp"

@@ -1,6 +1,6 @@
 #include "agents/topic_plan.hpp"
 
-#include "agents/dead_marks.hpp"
+#include "agents/dead/marks.hpp"
 #include "agents/ledger.hpp"
 #include "agents/provider.hpp"
 #include "schemas/kinds.hpp"

@@ -1,6 +1,6 @@
 #include "agents/transform_output.hpp"
 
-#include "agents/dead_letter.hpp"
+#include "agents/dead/letter.hpp"
 
 namespace penstock {
 namespace {

@@ -1,6 +1,6 @@
 #include "agents/operate/audit_facts.hpp"
 
-#include "agents/dead_marks.hpp"
+#include "agents/dead/marks.hpp"
 #include "schemas/kinds.hpp"
 #include "streaming/fault.hpp"
 #include "streaming/kafka/read_to_end.hpp"

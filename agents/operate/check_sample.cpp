@@ -1,7 +1,7 @@
 #include "agents/operate/check_sample.hpp"
 
 #include "agents/connections.hpp"
-#include "agents/dead_decode.hpp"
+#include "agents/dead/decode.hpp"
 #include "agents/operate/clock_skew.hpp"
 #include "agents/operate/watched_client.hpp"
 #include "agents/publish.hpp"

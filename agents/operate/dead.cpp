@@ -1,6 +1,6 @@
 /// penstock dead ls|show|replay|drop|retry: what failed, and what is done with it.
 #include "agents/connections.hpp"
-#include "agents/dead_letters.hpp"
+#include "agents/dead/letters.hpp"
 #include "agents/health/reporting.hpp"
 #include "agents/operate/commands.hpp"
 #include "agents/operate/dead_show.hpp"

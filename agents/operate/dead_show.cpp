@@ -1,8 +1,8 @@
 #include "agents/operate/dead_show.hpp"
 
 #include "agents/connections.hpp"
-#include "agents/dead_decode.hpp"
-#include "agents/dead_letters.hpp"
+#include "agents/dead/decode.hpp"
+#include "agents/dead/letters.hpp"
 #include "agents/knowledge.hpp"
 #include "agents/operate/record_text.hpp"
 #include "streaming/fault.hpp"

@@ -1,7 +1,7 @@
 #include "agents/operate/pipeline_graph.hpp"
 #include "agents/operate/counted.hpp"
 
-#include "agents/dead_letter.hpp"
+#include "agents/dead/letter.hpp"
 #include "agents/operate/check.hpp"
 #include "agents/settings.hpp"
 #include "agents/subscription.hpp"

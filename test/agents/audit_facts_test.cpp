@@ -1,7 +1,7 @@
 /// What `penstock audit` finds when somebody has meddled with a broker and a database that are real, and with an embedded broker.
 #include "agents/operate/audit_facts.hpp"
 
-#include "agents/dead_marks.hpp"
+#include "agents/dead/marks.hpp"
 #include "agents/operate/audit_report.hpp"
 #include "test/kafka/support.hpp"
 #include "test/postgres/database.hpp"

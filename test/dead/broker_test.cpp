@@ -1,5 +1,5 @@
 /// Dead letters on the Kafka of PENSTOCK_TEST_BROKERS, by the program itself where that is what counts.
-#include "agents/dead_letters.hpp"
+#include "agents/dead/letters.hpp"
 #include "schemas/reasons.hpp"
 #include "test/dead/support.hpp"
 

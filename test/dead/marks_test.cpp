@@ -1,6 +1,6 @@
-#include "agents/dead_marks.hpp"
+#include "agents/dead/marks.hpp"
 
-#include "agents/dead_rule.hpp"
+#include "agents/dead/rule.hpp"
 #include "schemas/reasons.hpp"
 #include "streaming/fault.hpp"
 

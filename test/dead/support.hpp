@@ -1,8 +1,8 @@
 /// What the tests of dead letters share: topics of their own on the broker, letters, and the program itself.
 #pragma once
 
-#include "agents/dead_letter.hpp"
-#include "agents/dead_marks.hpp"
+#include "agents/dead/letter.hpp"
+#include "agents/dead/marks.hpp"
 #include "agents/operate/record_text.hpp"
 #include "agents/settings.hpp"
 #include "agents/topic_plan.hpp"

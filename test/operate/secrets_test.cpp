@@ -1,5 +1,5 @@
 /// Secrets of the configuration do not come out of any command, whatever goes wrong.
-#include "agents/dead_letter.hpp"
+#include "agents/dead/letter.hpp"
 #include "streaming/log.hpp"
 #include "test/folder.hpp"
 #include "test/program.hpp"

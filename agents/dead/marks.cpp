@@ -1,4 +1,4 @@
-#include "agents/dead_marks.hpp"
+#include "agents/dead/marks.hpp"
 
 #include "streaming/fault.hpp"
 #include "streaming/json.hpp"

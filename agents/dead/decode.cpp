@@ -1,4 +1,4 @@
-#include "agents/dead_decode.hpp"
+#include "agents/dead/decode.hpp"
 
 #include "agents/raw_record.hpp"
 #include "agents/transform/pipeline.hpp"

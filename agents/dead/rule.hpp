@@ -1,7 +1,7 @@
 /// Which dead letters somebody means. Pure; any thread.
 #pragma once
 
-#include "agents/dead_letter.hpp"
+#include "agents/dead/letter.hpp"
 
 #include <chrono>
 #include <limits>

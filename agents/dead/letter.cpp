@@ -1,4 +1,4 @@
-#include "agents/dead_letter.hpp"
+#include "agents/dead/letter.hpp"
 
 #include "streaming/log.hpp"
 #include "streaming/whole_number.hpp"

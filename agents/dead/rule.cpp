@@ -1,4 +1,4 @@
-#include "agents/dead_rule.hpp"
+#include "agents/dead/rule.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "agents/dead_letters.hpp"
+#include "agents/dead/letters.hpp"
 
 #include "streaming/backoff.hpp"
 #include "streaming/fault.hpp"

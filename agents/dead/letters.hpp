@@ -2,8 +2,8 @@
 /// throw Fault. A stop makes them return early, with what was done until then.
 #pragma once
 
-#include "agents/dead_marks.hpp"
-#include "agents/dead_rule.hpp"
+#include "agents/dead/marks.hpp"
+#include "agents/dead/rule.hpp"
 #include "streaming/health.hpp"
 #include "streaming/kafka/kafka.hpp"
 #include "streaming/metrics.hpp"
