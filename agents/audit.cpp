@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <format>
-#include <numeric>
 
 namespace penstock {
 namespace {
@@ -12,8 +11,6 @@ namespace {
 constexpr auto gaps_index = static_cast<std::size_t>(std::ranges::find(kind_names, Gap::kind) - kind_names.begin());
 
 std::int64_t between(Offset from, Offset to) { return to_integer(to) - to_integer(from); }
-std::int64_t total(CountByKind const& counts) { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); }
-
 /// Collects what is to be said of one place.
 class Remarks {
  public:

@@ -2,6 +2,7 @@
 
 #include "agents/command_flags.hpp"
 #include "agents/settings.hpp"
+#include "streaming/join.hpp"
 
 #include <algorithm>
 #include <format>
@@ -23,12 +24,6 @@ struct Offer {
   Words words;  ///< that the value may be
   bool repeats = false;
 };
-
-std::string joined(Words const& words, std::string_view between = " ") {
-  std::string out;
-  for (auto const& word : words) out += (out.empty() ? "" : std::string{between}) + word;
-  return out;
-}
 
 Offer offer_of(Flag const& flag) {
   auto const is_file = flag.argument.starts_with("FILE") || flag.argument.starts_with("DIR");
@@ -85,8 +80,8 @@ void append_bash_values(std::string& out, Offer const& offer) {
     case Offer::Value::none: return;
     case Offer::Value::any: out += "kind=any"; break;
     case Offer::Value::file: out += "kind=file"; break;
-    case Offer::Value::word: out += "kind=word values='" + joined(offer.words) + "'"; break;
-    case Offer::Value::list: out += "kind=list values='" + joined(offer.words) + "'"; break;
+    case Offer::Value::word: out += "kind=word values='" + join(offer.words, " ") + "'"; break;
+    case Offer::Value::list: out += "kind=list values='" + join(offer.words, " ") + "'"; break;
   }
   out += " ;;\n";
 }
@@ -95,7 +90,8 @@ void append_bash(std::string& out, Command const& command) {
   auto const offers = offers_of(command);
   Words names;
   for (auto const& offer : offers) names.push_back(offer.name);
-  out += "    " + command.name + ")\n      words='" + joined(allowed_words(command)) + "'\n      flags='" + joined(names) + "'\n";
+  out += "    " + command.name + ")\n      words='" + join(allowed_words(command), " ") + "'\n      flags='" + join(names, " ") +
+         "'\n";
   out += "      case $before in\n";
   for (auto const& offer : offers)
     if (offer.value != Offer::Value::none) append_bash_values(out, offer);
@@ -154,8 +150,8 @@ std::string zsh_action(Offer const& offer) {
     case Offer::Value::none: return {};
     case Offer::Value::any: return ":value: ";
     case Offer::Value::file: return ":file:_files";
-    case Offer::Value::word: return ":word:(" + joined(offer.words) + ')';
-    case Offer::Value::list: return ":list:_values -s , word " + joined(offer.words);
+    case Offer::Value::word: return ":word:(" + join(offer.words, " ") + ')';
+    case Offer::Value::list: return ":list:_values -s , word " + join(offer.words, " ");
   }
   return {};
 }
@@ -166,7 +162,7 @@ void append_zsh(std::string& out, Command const& command) {
     out += " \\\n        '" + std::string{offer.repeats ? "*" : ""} + offer.name +
            (offer.value == Offer::Value::none ? "" : "=") + '[' + in_quotes(offer.help) + ']' + zsh_action(offer) + "'";
   if (auto const words = allowed_words(command); !words.empty())
-    out += std::format(" \\\n        '{}:word:({})'", command.arguments_most > 1 ? "*" : "1", joined(words));
+    out += std::format(" \\\n        '{}:word:({})'", command.arguments_most > 1 ? "*" : "1", join(words, " "));
   out += " ;;\n";
 }
 
@@ -180,9 +176,9 @@ if [ "$funcstack[1]" = _penstock ]; then _penstock "$@"; else compdef _penstock 
 std::string bash_completion(std::vector<Command const*> const& commands) {
   auto out = std::string{bash_begin};
   auto const names = std::string{"$_penstock_commands"};
-  out.replace(out.find(names), names.size(), joined(names_of(commands)));
+  out.replace(out.find(names), names.size(), join(names_of(commands), " "));
   for (auto const* command : commands) append_bash(out, *command);
-  out += "    help) words='" + joined(help_topics(commands)) + "' flags=--man ;;\n    completion) words='bash zsh' ;;\n";
+  out += "    help) words='" + join(help_topics(commands), " ") + "' flags=--man ;;\n    completion) words='bash zsh' ;;\n";
   return out += bash_end;
 }
 
@@ -196,7 +192,7 @@ std::string zsh_completion(std::vector<Command const*> const& commands) {
       "    _describe command commands\n    return\n  fi\n"
       "  local command=$words[2]\n  shift words\n  (( CURRENT-- ))\n  case $command in\n";
   for (auto const* command : commands) append_zsh(out, *command);
-  out += "    help) _arguments '1:topic:(" + joined(help_topics(commands)) +
+  out += "    help) _arguments '1:topic:(" + join(help_topics(commands), " ") +
          ")' ;;\n    completion) _arguments '1:shell:(bash zsh)' ;;\n";
   return out += zsh_end;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <ranges>
 
 namespace penstock {
 namespace {
@@ -23,13 +24,10 @@ constexpr Numbers numbers{{{"frames", &Ledger::frames},
                            {"lost", &Ledger::lost},
                            {"gaps", &Ledger::gaps}}};
 
-template <class Counted>
-std::int64_t total(Counted const& counts) {
-  std::int64_t sum = 0;
-  for (auto const& [name, count] : counts) sum += count;
-  return sum;
+std::int64_t total_of_reasons(std::map<std::string_view, std::int64_t> const& counts) {
+  auto const values = std::views::values(counts);
+  return std::accumulate(values.begin(), values.end(), std::int64_t{0});
 }
-std::int64_t total(Counts::ByKind const& counts) { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); }
 
 void append_number(std::string& json, std::string_view name, std::int64_t value) {
   json.append(",\"").append(name).append("\":").append(std::to_string(value));
@@ -51,6 +49,8 @@ void parse_by_kind(simdjson::dom::element const& json, Ledger& ledger) {
 
 }  // namespace
 
+std::int64_t total(Counts::ByKind const& counts) { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); }
+
 bool Counts::empty() const { return frames == 0 && gaps == 0 && total(written) == 0; }
 
 void Ledger::add(Counts const& counts) {
@@ -59,9 +59,9 @@ void Ledger::add(Counts const& counts) {
   trimmed += counts.trimmed;
   decoded += counts.decoded;
   ignored += counts.ignored;
-  dead_frames += total(counts.dead_frames);
+  dead_frames += total_of_reasons(counts.dead_frames);
   records += counts.records;
-  dead += total(counts.dead);
+  dead += total_of_reasons(counts.dead);
   gaps += counts.gaps;
   for (std::size_t kind = 0; kind < written.size(); ++kind) {
     written[kind] += counts.written[kind];

@@ -35,6 +35,7 @@ struct Counts {
 
   bool empty() const;
 };
+std::int64_t total(Counts::ByKind const& counts);
 
 struct Ledger {
   using ByKind = Counts::ByKind;

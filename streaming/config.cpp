@@ -2,6 +2,7 @@
 
 #include "streaming/fault.hpp"
 #include "streaming/file_access.hpp"
+#include "streaming/join.hpp"
 #include "streaming/log.hpp"
 
 #include <unistd.h>
@@ -42,15 +43,6 @@ namespace {
 
 constexpr std::string_view file_suffix = "_file";
 using Words = std::vector<std::string>;
-
-std::string joined(Words const& words, std::string_view between = ", ") {
-  std::string out;
-  for (auto const& word : words) {
-    if (!out.empty()) out += between;
-    out += word;
-  }
-  return out;
-}
 
 std::string in_quotes(std::string_view text) { return '"' + std::string{text} + '"'; }
 
@@ -256,7 +248,7 @@ std::string nearest(std::string_view word, Words const& known) {
 std::string suggestion(std::string_view word, Words const& known) {
   if (auto const near = nearest(word, known); !near.empty()) return "; did you mean " + near + "?";
   // A long list helps nobody.
-  return known.empty() || known.size() > 12 ? std::string{} : "; known: " + joined(known);
+  return known.empty() || known.size() > 12 ? std::string{} : "; known: " + join(known);
 }
 
 std::string allowed(Setting const& setting) {
@@ -265,8 +257,8 @@ std::string allowed(Setting const& setting) {
     case Setting::Type::boolean: return "true or false";
     case Setting::Type::integer:
       return "a whole number from " + std::to_string(setting.least) + " to " + std::to_string(setting.most);
-    case Setting::Type::choice: return "one of " + joined(setting.choices);
-    case Setting::Type::list: return setting.choices.empty() ? "a list of text" : "a list of " + joined(setting.choices);
+    case Setting::Type::choice: return "one of " + join(setting.choices);
+    case Setting::Type::list: return setting.choices.empty() ? "a list of text" : "a list of " + join(setting.choices);
   }
   return {};
 }
@@ -459,9 +451,9 @@ ConfigLoader::Source ConfigLoader::read_file(std::string const& path, std::strin
         if (node.is_table()) check_name(key, origin);
         if (has_named_sections(prefix) || has_named_sections(key)) {
           auto const section = has_named_sections(prefix) ? prefix : key;
-          throw UsageError{
-              origin + ": [" + section + "] has no keys of its own; write [" + section + ".NAME] and the keys below" +
-              (section == "topics" ? ", such as [topics.\"md.trades\"]" : ", where NAME is one of " + joined(names_))};
+          throw UsageError{origin + ": [" + section + "] has no keys of its own; write [" + section +
+                           ".NAME] and the keys below" +
+                           (section == "topics" ? ", such as [topics.\"md.trades\"]" : ", where NAME is one of " + join(names_))};
         }
         if (is_section(key)) throw UsageError{origin + ": " + key + " is a section; write [" + key + "] and its keys below"};
         if (prefix.empty() && !node.is_table())
@@ -603,7 +595,7 @@ void ConfigLoader::add(Source const& source, Config& config) const {
       secret_file = std::exchange(text, secret_in(text, raw.key, raw.origin, !raw.credential));
     }
     auto items = setting->type != Setting::Type::list ? Words{} : raw.items ? *raw.items : split(text, ',');
-    if (raw.items) text = joined(items, ",");
+    if (raw.items) text = join(items, ",");
     auto holds_secret = setting->secret && secret_file.empty() && !text.empty();
     if (setting->secret) log::redact(text);
     if (!setting->secret) {

@@ -3,6 +3,7 @@
 #include "agents/operate/commands.hpp"
 #include "agents/settings.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/join.hpp"
 
 #include <algorithm>
 
@@ -37,13 +38,6 @@ bool is_ups_own(Setting const& setting) {
   return setting.only_up || own.contains(setting.key);
 }
 
-std::string joined(std::vector<std::string> words) {
-  std::ranges::sort(words);
-  std::string out;
-  for (auto const& word : words) out += (out.empty() ? "" : ",") + word;
-  return out;
-}
-
 std::map<std::string, std::string> settings_of(Config const& config, std::string const& kind, std::string const& provider) {
   auto const reads = reads_of(kind);
   std::map<std::string, std::string> out;
@@ -58,8 +52,11 @@ std::map<std::string, std::string> settings_of(Config const& config, std::string
     out[key] = config.text(key);
   }
   // Without any, it reads what is published.
-  if (kind == "transform" && config.list("transform.providers").empty())
-    out["transform.providers"] = joined(config.sections("publish"));
+  if (kind == "transform" && config.list("transform.providers").empty()) {
+    auto published = config.sections("publish");
+    std::ranges::sort(published);
+    out["transform.providers"] = join(published, ",");
+  }
   return out;
 }
 

@@ -2,19 +2,17 @@
 
 #include "agents/operate/counted.hpp"
 #include "agents/operate/text_table.hpp"
+#include "streaming/join.hpp"
 #include "streaming/json.hpp"
 
 #include <algorithm>
 #include <format>
-#include <numeric>
 
 namespace penstock {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 using Numbers = std::vector<std::pair<std::string_view, std::int64_t>>;
-
-std::int64_t total(CountByKind const& counts) { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); }
 
 /// Names are JSON's; the text's headings are the same in capitals.
 Numbers numbers_of(RawAccount const& account) {
@@ -138,12 +136,6 @@ std::string json_numbers(Numbers const& numbers) {
   return json;
 }
 
-std::string joined(std::vector<std::string> const& parts) {
-  std::string all;
-  for (auto const& part : parts) all += (all.empty() ? "" : ",") + part;
-  return all;
-}
-
 template <class Account>
 std::string partitions_json(std::vector<Account> const& accounts, std::vector<Remark> const& remarks) {
   std::vector<std::string> parts;
@@ -154,7 +146,7 @@ std::string partitions_json(std::vector<Account> const& accounts, std::vector<Re
                                 to_integer(account.kept.end), json_numbers(offsets_of(account)),
                                 json_numbers(numbers_of(account))));
   }
-  return joined(parts);
+  return join(parts, ",");
 }
 
 std::string kinds_json(AuditFacts const& facts, std::vector<Remark> const& remarks) {
@@ -169,7 +161,7 @@ std::string kinds_json(AuditFacts const& facts, std::vector<Remark> const& remar
                                               {"in_flight_least", sums.in_flight_least},
                                               {"in_flight_most", sums.in_flight_most}})));
   }
-  return joined(parts);
+  return join(parts, ",");
 }
 
 std::string tables_json(std::vector<TableAccount> const& tables, std::vector<Remark> const& remarks) {
@@ -181,7 +173,7 @@ std::string tables_json(std::vector<TableAccount> const& tables, std::vector<Rem
                                 verdict(remarks, "table " + table.kind) != "DIFFERS", json_numbers(numbers),
                                 table.dropped_before.empty() ? "" : R"(,"dropped_before":)" + json_string(table.dropped_before)));
   }
-  return joined(parts);
+  return join(parts, ",");
 }
 
 std::string remarks_json(std::vector<Remark> const& remarks, bool differs) {
@@ -189,7 +181,7 @@ std::string remarks_json(std::vector<Remark> const& remarks, bool differs) {
   for (auto const& remark : remarks)
     if (remark.differs == differs)
       parts.push_back(std::format(R"({{"where":{},"what":{}}})", json_string(remark.where), json_string(remark.what)));
-  return joined(parts);
+  return join(parts, ",");
 }
 
 }  // namespace

@@ -8,11 +8,13 @@
 #include "schemas/kinds.hpp"
 #include "schemas/texts.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/join.hpp"
 #include "streaming/postgres/migrations.hpp"
 
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <ranges>
 
 namespace penstock {
 
@@ -24,10 +26,9 @@ using postgres::Connection;
 constexpr std::chrono::seconds wait{5};
 constexpr std::size_t shown_max = 3;
 
-std::string joined(std::vector<std::string> const& words) {
-  std::string out;
-  for (std::size_t i = 0; i < std::min(words.size(), shown_max); ++i) out += (i == 0 ? "" : ", ") + words[i];
-  return out + (words.size() > shown_max ? " and " + std::to_string(words.size() - shown_max) + " more" : "");
+std::string some_of(std::vector<std::string> const& words) {
+  return join(words | std::views::take(shown_max)) +
+         (words.size() > shown_max ? " and " + std::to_string(words.size() - shown_max) + " more" : "");
 }
 
 std::string value_of(std::vector<postgres::Row> const& rows) { return rows.at(0).at(0).value_or("?"); }
@@ -74,9 +75,9 @@ Found look_at_tables(Connection& connection) {
   auto const [wrong, extra] = compare(planned, columns_in(connection, planned));
   if (!wrong.empty())
     return {State::wrong,
-            joined(wrong) + ": undo what was done to the tables past penstock, or `penstock db apply` where they are missing"};
+            some_of(wrong) + ": undo what was done to the tables past penstock, or `penstock db apply` where they are missing"};
   if (!extra.empty())
-    return {State::warning, joined(extra) + ": no store writes there, so it must not be `not null` without a default"};
+    return {State::warning, some_of(extra) + ": no store writes there, so it must not be `not null` without a default"};
   return counted(planned.size(), "table") + " as planned";
 }
 
@@ -104,7 +105,7 @@ Found look_at_rights(Connection& connection, Config const& config) {
   if (lacks("select") == 0 && lacks("insert") == std::ssize(written))
     return {State::warning,
             user + " may only read, which is enough for those who look; a store needs `grant penstock_writer to " + user + '`'};
-  return {State::wrong, user + " lacks " + joined(missing) + ": grant it (`grant penstock_writer to " + user +
+  return {State::wrong, user + " lacks " + some_of(missing) + ": grant it (`grant penstock_writer to " + user +
                             "`), or set another user in database.url"};
 }
 

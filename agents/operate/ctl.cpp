@@ -4,6 +4,7 @@
 #include "agents/operate/text_table.hpp"
 #include "agents/operate/up_socket.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/join.hpp"
 #include "streaming/json.hpp"
 #include "streaming/local_socket.hpp"
 #include "streaming/time.hpp"
@@ -25,12 +26,6 @@ using Json = simdjson::dom::element;
 
 constexpr auto answer_max = 5s;
 constexpr auto reload_max = 120s;  ///< it may ask broker and database, and drain what is no more
-
-std::string words_joined(Words const& words, std::size_t from, std::size_t to) {
-  std::string out;
-  for (auto at = from; at < to; ++at) out += (out.empty() ? "" : " ") + words[at];
-  return out;
-}
 
 std::string text_of(Json const& object, char const* key) {
   std::string_view text;
@@ -95,7 +90,7 @@ std::string request_of(Words const& words) {
                             : needs_agent        ? " needs the name of an agent, such as publish binance; or all"
                                                  : " takes nothing more")};
   std::string request = "{\"do\":" + json_string(act);
-  if (needs_agent) request += ",\"agent\":" + json_string(words_joined(words, 1, last));
+  if (needs_agent) request += ",\"agent\":" + json_string(join(std::span{words}.subspan(1, last - 1), " "));
   if (act == "scale") {
     auto const count = whole_number<int>(words.back());
     if (!count) throw UsageError{"scale: \"" + words.back() + "\" is no number of agents: penstock ctl scale transform 3"};

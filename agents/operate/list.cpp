@@ -5,6 +5,7 @@
 #include "agents/settings.hpp"
 #include "schemas/kinds.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/join.hpp"
 #include "streaming/json.hpp"
 
 #include <algorithm>
@@ -13,12 +14,6 @@
 namespace penstock {
 
 namespace {
-
-std::string joined(std::vector<std::string> const& words) {
-  std::string out;
-  for (auto const& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out;
-}
 
 std::string json_list(std::vector<std::string> const& words) {
   std::string out = "[";
@@ -48,7 +43,7 @@ void print_json(std::vector<Provider const*> const& providers) {
 }
 
 void print(Provider const& provider) {
-  std::cout << provider.name() << ": " << provider.description() << "\n  symbols   " << joined(provider.default_symbols())
+  std::cout << provider.name() << ": " << provider.description() << "\n  symbols   " << join(provider.default_symbols())
             << " (default)\n  channels";
   std::size_t widest = 0;
   for (auto const& channel : provider.channels()) widest = std::max(widest, channel.name.size());
@@ -73,7 +68,7 @@ int run(Invocation const& invocation) {
     print_json(providers);
   } else {
     for (auto const* provider : providers) print(*provider);
-    std::cout << "* published unless [publish.PROVIDER] channels says otherwise\n\nkinds: " << joined(kinds()) << '\n';
+    std::cout << "* published unless [publish.PROVIDER] channels says otherwise\n\nkinds: " << join(kinds()) << '\n';
   }
   return stopped_as_asked;
 }

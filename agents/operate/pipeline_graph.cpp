@@ -6,6 +6,7 @@
 #include "agents/settings.hpp"
 #include "agents/subscription.hpp"
 #include "schemas/kinds.hpp"
+#include "streaming/join.hpp"
 
 #include <algorithm>
 #include <format>
@@ -16,12 +17,6 @@ namespace {
 
 using Kind = Graph::Kind;
 using Way = Graph::Way;
-
-std::string joined(std::vector<std::string> const& words) {
-  std::string out;
-  for (auto const& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out;
-}
 
 std::vector<std::string> read_providers(Config const& config) {
   auto names = config.list("transform.providers");
@@ -52,7 +47,7 @@ class Builder {
  private:
   void add_publisher(Config const& config, std::string const& name) {
     auto const subscription = subscription_of(provider_named(name), config);
-    node(name, Kind::provider, joined(subscription.channels) + "; " + counted(subscription.symbols.size(), "symbol"));
+    node(name, Kind::provider, join(subscription.channels) + "; " + counted(subscription.symbols.size(), "symbol"));
     node("publish " + name, Kind::agent, processes_of(config, "publish." + name));
     node("raw." + name, Kind::topic);
     edge(name, "publish " + name);
@@ -137,7 +132,7 @@ Graph graph_of(Config const& config) { return Builder{}.build(config); }
 std::string graph_text(Graph const& graph) {
   std::string out;
   auto const line = [&](std::string_view lead, std::vector<std::string> const& names) {
-    if (!names.empty()) out += std::format("  {:<9} {}\n", lead, joined(names));
+    if (!names.empty()) out += std::format("  {:<9} {}\n", lead, join(names));
   };
   for (auto const& [name, kind, detail] : graph.nodes) {
     if (kind != Kind::agent) continue;

@@ -17,6 +17,7 @@
 #include "agents/spool_folder.hpp"
 #include "agents/topic_plan.hpp"
 #include "streaming/fault.hpp"
+#include "streaming/join.hpp"
 #include "streaming/local_socket.hpp"
 #include "streaming/log.hpp"
 #include "streaming/notify.hpp"
@@ -158,12 +159,6 @@ bool caught_up(Supervisor const& supervisor, int rank, Steady::time_point since)
 
 bool any_failed(Supervisor const& supervisor) {
   return std::ranges::contains(supervisor.children(), ChildView::State::failed, &ChildView::state);
-}
-
-std::string joined(std::vector<std::string> const& words) {
-  std::string out;
-  for (auto const& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out;
 }
 
 /// A configuration, and the text it was read from: the agents get that, so that one that is started later does not meet a file
@@ -457,9 +452,8 @@ class Up {
   void tell(std::string const& what, Supervisor::Changes const& changes) {
     terminal_.clear();
     std::vector<std::string> restarted;
-    for (auto const& [name, keys] : changes.restarted) restarted.push_back(name + " (" + joined(keys) + ')');
-    log::info(what,
-              {{"started", joined(changes.started)}, {"stopped", joined(changes.stopped)}, {"restarted", joined(restarted)}});
+    for (auto const& [name, keys] : changes.restarted) restarted.push_back(name + " (" + join(keys) + ')');
+    log::info(what, {{"started", join(changes.started)}, {"stopped", join(changes.stopped)}, {"restarted", join(restarted)}});
   }
 
   int end() {

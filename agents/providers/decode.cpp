@@ -187,15 +187,6 @@ std::string lower(std::string_view text) {
 
 bool contains(std::span<std::string const> list, std::string_view word) { return std::ranges::find(list, word) != list.end(); }
 
-std::string join(std::span<std::string const> parts, std::string_view separator) {
-  std::string result;
-  for (auto const& part : parts) {
-    if (!result.empty()) result += separator;
-    result += part;
-  }
-  return result;
-}
-
 Subscription distinct(Subscription subscription) {
   for (auto* list : {&subscription.symbols, &subscription.channels, &subscription.intervals}) {
     std::vector<std::string> once;

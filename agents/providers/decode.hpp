@@ -5,6 +5,7 @@
 
 #include "agents/provider.hpp"
 #include "schemas/reasons.hpp"
+#include "streaming/join.hpp"
 
 #include <simdjson.h>
 
@@ -239,7 +240,6 @@ std::string_view query_parameter(std::string_view request, std::string_view name
 std::string upper(std::string_view text);
 std::string lower(std::string_view text);
 bool contains(std::span<std::string const> list, std::string_view word);
-std::string join(std::span<std::string const> parts, std::string_view separator);
 /// With what is named twice named once.
 Subscription distinct(Subscription subscription);
 /// Throws UsageError where a channel is none of the provider's: names the nearest, lists all.

@@ -1,38 +1,38 @@
 #include "streaming/postgres/tables.hpp"
 
 #include "streaming/fault.hpp"
+#include "streaming/join.hpp"
 #include "streaming/postgres/connection.hpp"
 
 #include <algorithm>
 #include <format>
-#include <functional>
+#include <ranges>
 
 namespace penstock::postgres {
 namespace {
 
-std::string join(std::vector<std::string> const& names, std::string_view between,
-                 std::function<std::string(std::string const&)> const& spell) {
-  std::string out;
-  for (auto const& name : names) out += (out.empty() ? "" : std::string{between}) + spell(name);
-  return out;
+template <class Spell>
+std::string join_spelled(std::vector<std::string> const& names, std::string_view between, Spell spell) {
+  return join(names | std::views::transform(spell), between);
 }
 
 std::string column_list(std::vector<std::string> const& names) {
-  return join(names, ", ", [](std::string const& name) { return identifier(name); });
+  return join_spelled(names, ", ", [](std::string const& name) { return identifier(name); });
 }
 
 bool has(std::vector<std::string> const& names, std::string_view name) { return std::ranges::contains(names, name); }
 
 std::string same_identity(TableShape const& shape, std::string_view other) {
-  return join(shape.identity, " and ",
-              [&](std::string const& name) { return std::string{other} + "." + identifier(name) + " = s." + identifier(name); });
+  return join_spelled(shape.identity, " and ", [&](std::string const& name) {
+    return std::string{other} + "." + identifier(name) + " = s." + identifier(name);
+  });
 }
 
 // Plain equality where nulls cannot be, which is what an index or a hash can serve.
 std::string same_content(TableShape const& shape, std::string_view other) {
   auto columns = shape.columns;
   std::erase(columns, "received_at");
-  return join(columns, " and ", [&](std::string const& name) {
+  return join_spelled(columns, " and ", [&](std::string const& name) {
     auto const plain = name == "source" || name == "symbol" || name == "time";
     return std::string{other} + "." + identifier(name) + (plain ? " = s." : " is not distinct from s.") + identifier(name);
   });
@@ -40,7 +40,7 @@ std::string same_content(TableShape const& shape, std::string_view other) {
 
 // An identity of which a part is absent (a ticker without a sequence) is the whole content.
 std::string identity_is_complete(TableShape const& shape) {
-  return join(shape.identity, " and ", [](std::string const& name) { return "s." + identifier(name) + " is not null"; });
+  return join_spelled(shape.identity, " and ", [](std::string const& name) { return "s." + identifier(name) + " is not null"; });
 }
 
 std::string in_range() { return std::format("{0} >= $1::bigint and {0} < $2::bigint", row_column); }
@@ -78,7 +78,8 @@ std::string merge_later_wins(TableShape const& shape) {
          identity + ") * from " + staging_name(shape) + " where " + in_range() + " order by " + identity +
          ", received_at desc, " + closed_first + std::string{row_column} + " desc) s on conflict (" + identity +
          ") do update set " +
-         join(changing, ", ", [](std::string const& name) { return identifier(name) + " = excluded." + identifier(name); }) +
+         join_spelled(changing, ", ",
+                      [](std::string const& name) { return identifier(name) + " = excluded." + identifier(name); }) +
          " where excluded.received_at > t.received_at or (excluded.received_at = t.received_at" + not_yielding + ")";
 }
 
