@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string_view>
 
 namespace penstock {
@@ -12,7 +13,7 @@ namespace penstock {
 template <class Word>
 Word load(std::string_view text) {
   Word word;
-  std::memcpy(&word, text.data(), sizeof word);
+  std::memcpy(&word, std::to_address(text.begin()), sizeof word);
   return std::endian::native == std::endian::big ? std::byteswap(word) : word;
 }
 

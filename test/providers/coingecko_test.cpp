@@ -183,22 +183,18 @@ TEST_CASE("coingecko: each documented error has its answer") {
 TEST_CASE("coingecko: coins are asked for in as few requests as possible, and no pair that was not wanted") {
   Subscription subscription{.symbols = {"bitcoin/USD", "ethereum/USD", "bitcoin/EUR", "pepe/USD", "bitcoin/USD"},
                             .channels = {"simple/price", "coins/markets", "ohlc", "global"}};
-  CHECK(urls(subscription) ==
-        std::vector<std::string>{
-            "https://api.coingecko.com/api/v3/simple/"
-            "price?ids=bitcoin&vs_currencies=eur,usd&include_market_cap=true&include_24hr_vol=true&include_last_updated_at=true&"
-            "precision=full",
-            "https://api.coingecko.com/api/v3/simple/"
-            "price?ids=ethereum,pepe&vs_currencies=usd&include_market_cap=true&include_24hr_vol=true&include_last_updated_at="
-            "true&precision=full",
-            "https://api.coingecko.com/api/v3/coins/markets?vs_currency=eur&ids=bitcoin&per_page=250&page=1&precision=full",
-            "https://api.coingecko.com/api/v3/coins/"
-            "markets?vs_currency=usd&ids=bitcoin,ethereum,pepe&per_page=250&page=1&precision=full",
-            "https://api.coingecko.com/api/v3/coins/bitcoin/ohlc?vs_currency=usd&days=1&precision=full",
-            "https://api.coingecko.com/api/v3/coins/ethereum/ohlc?vs_currency=usd&days=1&precision=full",
-            "https://api.coingecko.com/api/v3/coins/bitcoin/ohlc?vs_currency=eur&days=1&precision=full",
-            "https://api.coingecko.com/api/v3/coins/pepe/ohlc?vs_currency=usd&days=1&precision=full",
-            "https://api.coingecko.com/api/v3/global"});
+  std::string const api = "https://api.coingecko.com/api/v3/";
+  std::string const figures = "&include_market_cap=true&include_24hr_vol=true&include_last_updated_at=true&precision=full";
+  CHECK(
+      urls(subscription) ==
+      std::vector<std::string>{api + "simple/price?ids=bitcoin&vs_currencies=eur,usd" + figures,
+                               api + "simple/price?ids=ethereum,pepe&vs_currencies=usd" + figures,
+                               api + "coins/markets?vs_currency=eur&ids=bitcoin&per_page=250&page=1&precision=full",
+                               api + "coins/markets?vs_currency=usd&ids=bitcoin,ethereum,pepe&per_page=250&page=1&precision=full",
+                               api + "coins/bitcoin/ohlc?vs_currency=usd&days=1&precision=full",
+                               api + "coins/ethereum/ohlc?vs_currency=usd&days=1&precision=full",
+                               api + "coins/bitcoin/ohlc?vs_currency=eur&days=1&precision=full",
+                               api + "coins/pepe/ohlc?vs_currency=usd&days=1&precision=full", api + "global"});
 
   Subscription many{.symbols = {}, .channels = {"coins/markets"}};
   for (int at = 0; at < 251; ++at) many.symbols.push_back("coin-" + std::to_string(at) + "/USD");
