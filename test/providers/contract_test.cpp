@@ -219,7 +219,8 @@ TEST_CASE("providers: what is read by its shape is what the parser reads, whatev
       };
       check(frame.bytes);
       for (std::string_view const behind : {" ", "]", "}", "0", "null"}) check(std::string{frame.bytes}.append(behind));
-      for (std::size_t at = 0; at < frame.bytes.size(); ++at) {
+      // Each byte, and in long frames each seventh: under a sanitizer what is thrown here takes minutes.
+      for (std::size_t at = 0; at < frame.bytes.size(); at += at < 350 ? 1 : 7) {
         auto const with = [&](std::size_t erased, std::string_view inserted) {
           return frame.bytes.substr(0, at).append(inserted).append(frame.bytes, at + erased);
         };
