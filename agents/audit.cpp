@@ -11,6 +11,7 @@ namespace {
 constexpr auto gaps_index = static_cast<std::size_t>(std::ranges::find(kind_names, Gap::kind) - kind_names.begin());
 
 std::int64_t between(Offset from, Offset to) { return to_integer(to) - to_integer(from); }
+
 /// Collects what is to be said of one place.
 class Remarks {
  public:

@@ -3,6 +3,7 @@
 #include "schemas/fields.hpp"
 #include "schemas/kinds.hpp"
 #include "schemas/written.hpp"
+#include "streaming/join.hpp"
 
 #include <simdjson.h>
 
@@ -72,7 +73,7 @@ class FieldReader {
     std::string_view text;
     if (!text_of(value, "a word", text)) return false;
     auto const found = find_word<Value>(text);
-    if (!found) return fail(reason::wrong_type, "{} is not one of {}", quoted(text), joined(words(std::type_identity<Value>{})));
+    if (!found) return fail(reason::wrong_type, "{} is not one of {}", quoted(text), join(words(std::type_identity<Value>{})));
     into = *found;
     return true;
   }
@@ -162,12 +163,6 @@ class FieldReader {
     return text.substr(0, end);
   }
   static std::string quoted(std::string_view text) { return std::format("\"{}\"", clipped(text)); }
-
-  static std::string joined(std::span<std::string_view const> list) {
-    std::string text;
-    for (auto const word : list) text.append(text.empty() ? "" : ", ").append(word);
-    return text;
-  }
 
   std::string_view field_;
   Reject& why_;

@@ -135,8 +135,7 @@ void show_changes(Json const& answer) {
     for (auto const [name, keys] : restarted) {
       List list;
       std::string why;
-      if (keys.get(list) == simdjson::SUCCESS)
-        for (auto const& key : texts_of(list)) why += (why.empty() ? "" : ", ") + key;
+      if (keys.get(list) == simdjson::SUCCESS) why = join(texts_of(list));
       say("restarted", std::string{name}, "  (" + why + ')');
     }
   std::cout << (any ? "" : "nothing changed\n") << std::flush;
