@@ -10,5 +10,15 @@ namespace penstock {
 /// escaped, a byte that is no UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 std::string json_string(std::string_view text);
+/// Of any range of texts.
+template <class Words>
+std::string json_list(Words const& words) {
+  std::string out = "[";
+  for (auto const& word : words) {
+    if (out.size() > 1) out += ',';
+    append_json_string(out, word);
+  }
+  return out += ']';
+}
 
 }  // namespace penstock

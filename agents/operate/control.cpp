@@ -56,12 +56,6 @@ Request parsed(std::string_view line) {
   return request;
 }
 
-std::string json_list(Words const& words) {
-  std::string out = "[";
-  for (auto const& word : words) out += (out.size() > 1 ? "," : "") + json_string(word);
-  return out + ']';
-}
-
 std::string status_json(std::string const& phase, std::vector<ChildView> const& children) {
   auto const now = std::chrono::steady_clock::now();
   std::string out;

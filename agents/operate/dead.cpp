@@ -94,11 +94,7 @@ std::string rule_json(Invocation const& invocation, DeadAsk const& ask, bool rep
   auto const add = [&](std::string_view name, std::string const& json) {
     out += (out.size() > 1 ? "," : "") + json_string(name) + ':' + json;
   };
-  if (!ask.rule.reasons.empty()) {
-    std::string reasons;
-    for (auto const& each : ask.rule.reasons) reasons += (reasons.empty() ? "" : ",") + json_string(each);
-    add("reason", '[' + reasons + ']');
-  }
+  if (!ask.rule.reasons.empty()) add("reason", json_list(ask.rule.reasons));
   if (invocation.has("since")) add("since", json_string(to_text(ask.rule.since)));
   if (invocation.has("until")) add("until", json_string(to_text(ask.rule.until)));
   if (invocation.has("limit")) add("limit", std::to_string(ask.limit));
@@ -289,14 +285,12 @@ int retry(Invocation const& invocation, kafka::Connection const& connection) {
                                     .delay_max = std::max(delay, config.milliseconds("dead.retry_after_ms_max"))},
                            .deed = {},
                            .look_every = std::clamp(delay / 4, 200ms, 10'000ms)};
-  std::string list;
-  for (auto const& each : reasons) list += (list.empty() ? "" : ",") + json_string(each);
-  options.deed = {
-      .kind = DeadAction::Kind::replay,
-      .rule = std::format(R"({{"retry_reasons":[{}],"retry_after_ms":{},"retry_after_ms_max":{},"max_attempts":{}}})", list,
-                          options.rule.delay.count(), options.rule.delay_max.count(), options.rule.attempts_max),
-      .instance = agent_instance("dead-retry"),
-      .pacing = pacing_of(config, dead_letter_topics(connection))};
+  options.deed = {.kind = DeadAction::Kind::replay,
+                  .rule = std::format(R"({{"retry_reasons":{},"retry_after_ms":{},"retry_after_ms_max":{},"max_attempts":{}}})",
+                                      json_list(reasons), options.rule.delay.count(), options.rule.delay_max.count(),
+                                      options.rule.attempts_max),
+                  .instance = agent_instance("dead-retry"),
+                  .pacing = pacing_of(config, dead_letter_topics(connection))};
   Metrics metrics{"dead"};
   Health health;
   Reporting const reporting{config, connection, metrics, health};

@@ -15,12 +15,6 @@ namespace penstock {
 
 namespace {
 
-std::string json_list(std::vector<std::string> const& words) {
-  std::string out = "[";
-  for (auto const& word : words) out += (out.size() > 1 ? "," : "") + json_string(word);
-  return out + ']';
-}
-
 std::string json_of(Provider const& provider) {
   std::string channels = "[";
   for (auto const& channel : provider.channels()) {

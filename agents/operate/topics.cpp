@@ -66,7 +66,7 @@ std::string json_of(SchemaDifference const& difference) {
 }
 
 template <class Things>
-std::string json_list(Things const& things) {
+std::string json_of_each(Things const& things) {
   std::string list;
   for (auto const& thing : things) list += (list.empty() ? "" : ",") + json_of(thing);
   return "[" + list + "]";
@@ -128,8 +128,8 @@ int run(Invocation const& invocation) {
   }
   put_line(invocation.has("json")
                ? std::format(R"({{"topics":{},"applied":{},"changes":{},"left_out":{},"differences":{},"schemas":{}}})",
-                             plan.topics, apply, changes.all, changes.waiting, json_list(plan.differences),
-                             json_list(plan.schemas))
+                             plan.topics, apply, changes.all, changes.waiting, json_of_each(plan.differences),
+                             json_of_each(plan.schemas))
                : summary(plan, changes, apply));
   auto const refused = std::ranges::contains(plan.schemas, SchemaDifference::Kind::refused, &SchemaDifference::kind);
   if (refused && apply)
