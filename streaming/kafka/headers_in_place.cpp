@@ -12,6 +12,8 @@ namespace {
 
 constexpr bool ends_number(char byte) { return (static_cast<unsigned char>(byte) & 0x80) == 0; }
 
+/// Room for their views is made before they are read.
+constexpr std::int64_t headers_max = 1'000;
 /// A number of 32 bits takes at most so many bytes.
 constexpr std::size_t number_bytes_max = 5;
 
@@ -27,18 +29,12 @@ class Reader {
   Reader(char const* from, char const* end) : at_{from}, end_{end} {}
 
   std::int64_t number() {
-    std::uint64_t bits = 0;
-    for (int shift = 0; at_ != end_ && shift < 64; shift += 7) {
-      auto const byte = static_cast<unsigned char>(*at_++);
-      bits |= std::uint64_t{byte & 0x7fU} << shift;
-      if (byte < 0x80) return static_cast<std::int64_t>(bits >> 1) ^ -static_cast<std::int64_t>(bits & 1);
-    }
-    is_good_ = false;
-    return 0;
+    if (at_ != end_ && ends_number(*at_)) return signed_of(static_cast<unsigned char>(*at_++));
+    return long_number();
   }
 
   std::string_view bytes(std::int64_t size) {
-    if (size < 0 || size > end_ - at_) {
+    if (static_cast<std::uint64_t>(size) > static_cast<std::uint64_t>(end_ - at_)) {
       is_good_ = false;
       return {};
     }
@@ -52,6 +48,21 @@ class Reader {
   bool is_done() const { return is_good_ && at_ == end_; }
 
  private:
+  static std::int64_t signed_of(std::uint64_t bits) {
+    return static_cast<std::int64_t>(bits >> 1) ^ -static_cast<std::int64_t>(bits & 1);
+  }
+
+  std::int64_t long_number() {
+    std::uint64_t bits = 0;
+    for (int shift = 0; at_ != end_ && shift < 64; shift += 7) {
+      auto const byte = *at_++;
+      bits |= std::uint64_t{static_cast<unsigned char>(byte) & 0x7fU} << shift;
+      if (ends_number(byte)) return signed_of(bits);
+    }
+    is_good_ = false;
+    return 0;
+  }
+
   char const* at_;
   char const* end_;
   bool is_good_ = true;
@@ -95,10 +106,13 @@ bool read_headers_in_place(std::string_view key, std::string_view value, HeaderV
   auto const* const end = end_of_record(key, value);
   if (end == nullptr) return false;
   Reader reader{value.data() + value.size(), end};
-  for (auto left = reader.number(); left > 0 && reader.is_good(); --left) {
-    auto const name = reader.bytes(reader.number());
+  auto const count = reader.number();
+  if (count < 0 || count > headers_max) return false;
+  into.resize(static_cast<std::size_t>(count));
+  for (auto& [name, text] : into) {
+    name = reader.bytes(reader.number());
     auto const size = reader.number();
-    into.emplace_back(name, size == -1 ? std::string_view{} : reader.bytes(size));
+    if (size != -1) text = reader.bytes(size);
   }
   if (reader.is_done()) return true;
   into.clear();

@@ -171,6 +171,14 @@ TEST_CASE("headers in place: what a record holds, whatever sizes its parts have"
   CHECK(headers_of(written("k", "v", headers_part({})), "k", "v") == Headers{});
 }
 
+TEST_CASE("headers in place: up to a thousand") {
+  Headers headers(1'000, {"n", "v"});
+  std::string const value(100, 'v');
+  CHECK(headers_of(written("k", value, headers_part(headers)), "k", value) == headers);
+  headers.emplace_back("n", "v");
+  CHECK_FALSE(headers_of(written("k", value, headers_part(headers)), "k", value));
+}
+
 TEST_CASE("headers in place: bytes that are not a record's are left to librdkafka") {
   std::string const key = "key", value = "value", headers = headers_part(of_a_raw_record);
   auto const good = written(key, value, headers);
@@ -204,6 +212,7 @@ TEST_CASE("headers in place: bytes that are not a record's are left to librdkafk
   CHECK_FALSE(headers_of(written(key, value, number(1) + with_length("a") + number(-2)), key, value));
   CHECK_FALSE(headers_of(written(key, value, number(1) + number(-1) + with_length("b")), key, value));
   CHECK_FALSE(headers_of(written(key, value, number(1LL << 60)), key, value));
+  CHECK_FALSE(headers_of(written(key, value, number(-1)), key, value));
   CHECK_FALSE(headers_of(written(key, value, std::string(20, '\xff')), key, value));
 }
 
