@@ -9,9 +9,7 @@ constexpr std::string_view stage = "transform";
 
 }  // namespace
 
-Output::Output(Exchange& exchange, Clock& clock) : exchange_{exchange}, clock_{clock} {
-  for (std::size_t kind = 0; kind < kind_names.size(); ++kind) topics_[kind] = "md." + std::string{kind_names[kind]};
-}
+Output::Output(Exchange& exchange, Clock& clock) : exchange_{exchange}, clock_{clock} {}
 
 void Output::write(MarketRecord const& record, Origin origin) {
   auto const& common = common_of(record);
@@ -40,18 +38,19 @@ void Output::reject_frame(Reject const& why) {
 }
 
 void Output::produce(MarketRecord const& record, Origin origin) {
-  auto& out = prepared(record, origin);
-  out.key.clear();
-  append_key(out.key, common_of(record));
-  out.value.clear();
-  append_json(out.value, record);
-  exchange_.produce(topics_[record.index()], out);
+  key_.clear();
+  append_key(key_, common_of(record));
+  value_.clear();
+  append_json(value_, record);
+  exchange_.produce(envelope_of(record, origin), key_, value_);
 }
 
-Record& Output::prepared(MarketRecord const& record, Origin origin) {
-  auto& out = records_[record.index()][static_cast<std::size_t>(origin)];
-  if (out.headers.empty()) out.headers = {{"schema", std::string{schema_of(record)}}, {"origin", std::string{to_text(origin)}}};
-  return out;
+Envelope const& Output::envelope_of(MarketRecord const& record, Origin origin) {
+  auto*& found = envelopes_[record.index()][static_cast<std::size_t>(origin)];
+  if (found == nullptr)
+    found = &exchange_.keep({.topic = "md." + std::string{kind_names[record.index()]},
+                             .headers = {{"schema", std::string{schema_of(record)}}, {"origin", std::string{to_text(origin)}}}});
+  return *found;
 }
 
 }  // namespace penstock

@@ -25,13 +25,13 @@ class Output final : public Downstream {
   void reject_frame(Reject const& why);
 
  private:
-  Record& prepared(MarketRecord const& record, Origin origin);
+  Envelope const& envelope_of(MarketRecord const& record, Origin origin);
   void produce(MarketRecord const& record, Origin origin);
 
   Exchange& exchange_;
   Clock& clock_;
-  std::array<std::array<Record, 3>, kind_names.size()> records_;  ///< by kind and origin; only key and value change
-  std::array<std::string, kind_names.size()> topics_;
+  std::array<std::array<Envelope const*, 3>, kind_names.size()> envelopes_{};  ///< by kind and origin; nullptr: not yet
+  std::string key_, value_;                                                    ///< their memory is used again
   Counts* counts_ = nullptr;
   Delivery const* delivery_ = nullptr;
 };

@@ -5,6 +5,8 @@
 #include "streaming/record.hpp"
 
 #include <chrono>
+#include <deque>
+#include <utility>
 
 namespace penstock {
 
@@ -34,8 +36,14 @@ class Producer {
 class Exchange {
  public:
   virtual ~Exchange() = default;
+
+  /// For produce(); lives as long as the exchange, so there should be few.
+  Envelope const& keep(Envelope envelope) { return envelopes_.emplace_back(std::move(envelope)); }
+
   /// Belongs to the running commit interval, which it opens where none is open. Blocks while the queue is full.
   virtual void produce(std::string_view topic, Record const& record) = 0;
+  /// The same for one of many that are alike. `envelope`: one of keep()'s.
+  virtual void produce(Envelope const& envelope, std::string_view key, std::string_view value) = 0;
   /// Closes the interval. It counts, all of it, once settled() has said so: outputs are durable then, and `inputs` committed
   /// for the consumer's group. What is produced meanwhile belongs to the next interval. One at a time: settle the one before
   /// first.
@@ -46,6 +54,9 @@ class Exchange {
   virtual bool settled(std::chrono::milliseconds wait) = 0;
   /// Gives up the running interval, and the closed one unless it is durable already.
   virtual void abort() = 0;
+
+ private:
+  std::deque<Envelope> envelopes_;  ///< They stay where they are.
 };
 
 }  // namespace penstock

@@ -53,6 +53,12 @@ struct Record {
   friend bool operator==(Record const&, Record const&) = default;
 };
 
+/// What many records have in common, said once.
+struct Envelope {
+  Topic topic;
+  std::vector<Header> headers;
+};
+
 /// One whose bytes are kept elsewhere.
 struct RecordView {
   std::string_view key;

@@ -361,6 +361,9 @@ class FakeExchange final : public Exchange {
     open.push_back({Topic{topic}, record});
     note("produce " + Topic{topic} + ' ' + record.key);
   }
+  void produce(Envelope const& envelope, std::string_view key, std::string_view value) override {
+    produce(envelope.topic, {std::string{key}, std::string{value}, envelope.headers});
+  }
   void commit(Commits const& inputs, Consumer&) override {
     if (closing_) throw std::logic_error{"FakeExchange: an interval is closed while another one is under way"};
     if (!commit_faults.empty()) open.clear();

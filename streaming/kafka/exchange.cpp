@@ -22,10 +22,10 @@ using namespace std::chrono_literals;
 /// Between two looks at the stop token.
 constexpr auto slice = 200ms;
 constexpr auto commit_wait = 15s;
-/// Of a batch that is handed over, and of all that wait: a fraction of a second at full speed.
-constexpr std::size_t batch_bytes = 64 << 10;
+/// Of all batches that wait: a fraction of a second at full speed.
 constexpr std::size_t waiting_bytes_max = 8 << 20;
-constexpr std::size_t spare_batches = 4;
+/// Kept to be filled again. Half of those that pile up during a commit.
+constexpr std::size_t spare_batches = 32;
 
 /// Output is acknowledged, then the input's offsets are committed: after a crash in between, input is read twice.
 class PlainExchange final : public Exchange {
@@ -35,6 +35,9 @@ class PlainExchange final : public Exchange {
         outbox_{connection, {.queue_bytes_max = options.queue_bytes_max, .linger = options.linger}, options.pacing} {}
 
   void produce(std::string_view topic, Record const& record) override { outbox_.put(topic, view(record), stop_); }
+  void produce(Envelope const& envelope, std::string_view key, std::string_view value) override {
+    outbox_.put(envelope.topic, {key, value, envelope.headers}, stop_);
+  }
 
   void commit(Commits const& inputs, Consumer& consumer) override {
     auto const until = std::chrono::steady_clock::now() + commit_wait;
@@ -77,7 +80,11 @@ class TransactionalExchange final : public Exchange {
 
   void produce(std::string_view topic, Record const& record) override {
     filling_.add(topic, record);
-    if (filling_.bytes() >= batch_bytes) hand_over(std::nullopt);
+    if (filling_.is_full()) hand_over(std::nullopt);
+  }
+  void produce(Envelope const& envelope, std::string_view key, std::string_view value) override {
+    filling_.add(envelope, key, value);
+    if (filling_.is_full()) hand_over(std::nullopt);
   }
 
   void commit(Commits const& inputs, Consumer& consumer) override {

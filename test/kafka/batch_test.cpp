@@ -48,6 +48,20 @@ TEST_CASE("batch: what was added comes out, in its order") {
   CHECK(batch.bytes() > 100'000);
 }
 
+TEST_CASE("batch: records that share an envelope stand between those that have one of their own, also after a move") {
+  Envelope const trades{"md.trades", {{"schema", "trades/1"}}}, gaps{"md.gaps", {}};
+  Batch filled;
+  filled.add(trades, "k:BTC", "{}");
+  filled.add("raw.x.dead", Record{"k", "v", {{"detail", "d"}}, Partition{1}});
+  filled.add(gaps, "", "");
+  filled.add(trades, "k:ETH", "x");
+  auto const batch = std::move(filled);
+  CHECK(content_of(batch) == std::vector<Written>{{"md.trades", {"k:BTC", "{}", trades.headers}},
+                                                  {"raw.x.dead", {"k", "v", {{"detail", "d"}}, Partition{1}}},
+                                                  {"md.gaps", {}},
+                                                  {"md.trades", {"k:ETH", "x", trades.headers}}});
+}
+
 TEST_CASE("batch: used again it holds nothing of before") {
   std::vector<Written> letters;
   for (int i = 0; i < 100; ++i)
