@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   long const count = std::atol(argv[4]);
   auto* producer = bare::producer(brokers);
   bare::create_topic(producer, to.c_str());
+  bare::begin_producing(producer, to.c_str());
   auto* consumer = bare::reader(brokers, argv[2]);
   auto* queue = rd_kafka_queue_get_consumer(consumer);
   std::vector<rd_kafka_message_t*> batch(10'000);

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   if (argc != 5) bare::die("usage: produce BROKERS FROM TO COUNT");
   auto* producer = bare::producer(argv[1]);
   bare::create_topic(producer, argv[3]);
+  bare::begin_producing(producer, argv[3]);
   auto* consumer = bare::reader(argv[1], argv[2]);
   auto const messages = read(consumer, argv[2], static_cast<std::size_t>(std::atol(argv[4])));
   auto const began = bare::seconds();
