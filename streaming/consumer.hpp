@@ -58,7 +58,8 @@ class Consumer {
   /// The first offset that the topic still has of each. Waits and throws as committed() does.
   virtual Offsets beginnings(std::vector<TopicPartition> const& partitions) = 0;
 
-  /// Records between position and end of all assigned partitions, from what is known locally.
+  /// Records between position and end of all assigned partitions, from what is known locally; 1 for a partition whose end is
+  /// not known yet.
   virtual std::int64_t lag_records() const = 0;
   virtual std::vector<TopicPartition> assigned() const = 0;
 

@@ -516,6 +516,10 @@ std::int64_t KafkaConsumer::lag_records() const {
     if (rd_kafka_get_watermark_offsets(client_.get(), element.topic, element.partition, &low, &high) !=
         RD_KAFKA_RESP_ERR_NO_ERROR)
       continue;
+    if (high < 0) {  // Not known before the first answer: there may be something.
+      ++lag;
+      continue;
+    }
     auto const start = starts_.find(partition_of(element));
     auto const known = std::max(start == starts_.end() ? 0 : to_integer(start->second), std::max<std::int64_t>(low, 0));
     lag += std::max<std::int64_t>(high - std::max(known, element.offset), 0);

@@ -585,3 +585,13 @@ TEST_CASE("producer: behind a partition that is late the queue is full, however 
   rd_kafka_mock_partition_set_leader(cluster.handle, "raw.in", 1, 1);
   CHECK(until([&] { return producer->settled_total() == 1'000; }, fill));
 }
+
+TEST_CASE("consumer: there is a lag as long as the ends are not known") {
+  MockCluster cluster;
+  cluster.topic("md.gaps", 1);
+  auto const follower = make_follower(cluster.connection(), {"md.gaps"}, {});
+  CHECK(follower->lag_records() == 1);
+  std::vector<Delivery> none;
+  CHECK(until([&] { return follower->lag_records() == 0; }, [&] { follower->poll(none, 10, 20ms); }));
+  CHECK(none.empty());
+}
