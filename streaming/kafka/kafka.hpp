@@ -62,7 +62,7 @@ struct ExchangeOptions {
   std::string transactional_id;            ///< used where the connection has transactions; unique per running process
   std::string group;                       ///< the consumer's
   std::size_t queue_bytes_max = 12 << 20;  ///< of memory, for records that are not acknowledged
-  std::chrono::milliseconds linger{5};     ///< a commit sends what is left at once
+  std::chrono::milliseconds linger{25};    ///< a commit sends what is left at once
   std::chrono::milliseconds transaction_timeout{60'000};
   Pacing pacing;         ///< not used with transactions: a reader waits for their end
   std::stop_token stop;  ///< requested: what blocks gives up with a transient Fault

@@ -18,6 +18,8 @@ constexpr auto slice = 1'500ms;
 /// After the answer to a commit the broker still writes its marks into the partitions. Who begins the next transaction meanwhile
 /// is told to come again, and librdkafka then waits for 20 ms.
 constexpr auto marking = 3ms;
+/// What lingers is sent within this time, and acknowledged while the offsets are on their way.
+constexpr auto sending = 1ms;
 
 }  // namespace
 
@@ -56,6 +58,7 @@ void Transactions::begin() {
 
 void Transactions::end(KafkaList const& offsets, KafkaGroup const& group) {
   auto const until = Clock::now() + commit_wait;
+  outbox_->flush(sending);
   if (offsets->cnt > 0)
     finish("cannot commit offsets", until, [&](int wait_ms) {
       return rd_kafka_send_offsets_to_transaction(outbox_->client(), offsets.get(), group.get(), wait_ms);
