@@ -248,7 +248,7 @@ std::vector<Setting> made() {
            provider_names()),
       text("transform.group", "penstock-transform", "Consumer group; processes of one group share the work"),
       integer("transform.commit_ms_max", 10, 1, 60'000,
-              "Milliseconds until what was transformed is committed, where little comes; under load up to 500"),
+              "Milliseconds until what was transformed is committed, where little comes; under load up to 100, behind up to 500"),
       integer("transform.commit_count_max", 100'000, 1, 1'000'000, "Records until what was transformed is committed"),
       integer("transform.window_records", 100'000, 1'000, 100'000'000,
               "Records of a partition that duplicates are looked for in, and that are read again after a restart"),

@@ -31,9 +31,10 @@ constexpr milliseconds idle_wait{50};
 constexpr milliseconds settle_wait{2};
 constexpr std::size_t waiting_bytes_max = 8 << 20;  // Of a partition that waits for its instruments; more: it is paused.
 constexpr std::size_t delivery_overhead_bytes = 1000;
-// A transaction costs the broker and us about what 400 records do. Each record puts its end off a little, so that few wait for
-// little, and many share the cost.
-constexpr Duration put_off_by_frame{10};
+// A transaction costs the broker and us about what 400 records do, and the store behind us one of the database. Each record puts
+// its end off a little, so that few wait for little, and many share the cost.
+constexpr Duration put_off_by_frame{20};
+constexpr milliseconds put_off_until{100};
 constexpr milliseconds commit_after_behind{500};
 constexpr milliseconds backoff_first{250}, backoff_most{500};
 constexpr milliseconds forever{60'000};  // A commit has a limit of its own.
@@ -217,8 +218,9 @@ class Transform {
 
   // Behind, it is throughput that counts.
   Duration interval_max() const {
-    Duration const behind = std::max(options_.commit_after, commit_after_behind);
-    return has_read_all_ ? std::min(options_.commit_after + static_cast<int>(frames_) * put_off_by_frame, behind) : behind;
+    Duration const least = options_.commit_after;
+    if (!has_read_all_) return std::max<Duration>(least, commit_after_behind);
+    return std::min(least + static_cast<int>(frames_) * put_off_by_frame, std::max<Duration>(least, put_off_until));
   }
   bool interval_is_over() const {
     if (!interval_since_) return false;
