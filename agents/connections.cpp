@@ -3,6 +3,7 @@
 #include "streaming/fault.hpp"
 #include "streaming/file_access.hpp"
 #include "streaming/log.hpp"
+#include "streaming/this_machine.hpp"
 
 #include <unistd.h>
 
@@ -33,12 +34,15 @@ void check_pair(Config const& config, std::string const& certificate, std::strin
     if (!config.text(one).empty() && config.text(other).empty()) refuse(config, one, " is given without " + other + "; set both");
 }
 
-bool is_this_machine(std::string_view brokers) {
+/// [scheme://]host[:port], several behind commas.
+bool are_on_this_machine(std::string_view brokers) {
   return std::ranges::all_of(std::views::split(brokers, ','), [](auto const part) {
     std::string_view broker{part};
-    if (auto const scheme = broker.find("://"); scheme != broker.npos) broker.remove_prefix(scheme + 3);
     while (broker.starts_with(' ')) broker.remove_prefix(1);
-    return broker.starts_with("127.") || broker.starts_with("localhost") || broker.starts_with("[::1]");
+    while (broker.ends_with(' ')) broker.remove_suffix(1);
+    if (auto const scheme = broker.find("://"); scheme != broker.npos) broker.remove_prefix(scheme + 3);
+    auto const address_ends = broker.starts_with('[') ? broker.find(']') : 0;
+    return is_this_machine(broker.substr(0, broker.find(':', address_ends)));
   });
 }
 
@@ -65,7 +69,7 @@ void add_sasl(Config const& config, kafka::Connection& connection) {
   }
   for (auto const* key : {"kafka.sasl_username", "kafka.sasl_password"})
     if (config.text(key).empty()) refuse(config, "kafka.sasl_mechanism", " is " + mechanism + ", which needs " + key);
-  if (mechanism == "PLAIN" && !config.boolean("kafka.tls") && !is_this_machine(connection.brokers))
+  if (mechanism == "PLAIN" && !config.boolean("kafka.tls") && !are_on_this_machine(connection.brokers))
     refuse(config, "kafka.sasl_mechanism", " is PLAIN, which shows the password to the network; set kafka.tls = true");
   connection.properties["sasl.mechanisms"] = mechanism;
   connection.properties["sasl.username"] = connection.user = config.text("kafka.sasl_username");

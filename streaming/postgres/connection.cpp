@@ -2,6 +2,7 @@
 
 #include "streaming/file_access.hpp"
 #include "streaming/log.hpp"
+#include "streaming/this_machine.hpp"
 
 #include <libpq-fe.h>
 #include <poll.h>
@@ -125,11 +126,11 @@ std::string_view way_in_advice(std::string_view message) {
   throw Fault{Fault::Kind::transient, message};
 }
 
-bool is_this_machine(std::string const& hosts) {
+/// Several behind commas; none, or a path, is a local socket.
+bool are_on_this_machine(std::string const& hosts) {
   return std::ranges::all_of(std::views::split(hosts, ','), [](auto const part) {
     std::string_view const host{part};
-    return host.empty() || host.starts_with('/') || host.starts_with('@') || host == "localhost" || host == "::1" ||
-           host.starts_with("127.");
+    return host.empty() || host.starts_with('/') || host.starts_with('@') || is_this_machine(host);
   });
 }
 
@@ -144,10 +145,10 @@ Words tls_words(Tls const& tls, PQconninfoOption const* options) {
   auto mode = tls.mode;
   if (mode == "auto") {
     auto const address = option_of(options, "hostaddr");
-    mode = !url_mode.empty()                                                         ? url_mode
-           : std::getenv("PGSSLMODE") != nullptr                                     ? std::getenv("PGSSLMODE")
-           : is_this_machine(address.empty() ? option_of(options, "host") : address) ? "prefer"
-                                                                                     : "verify-full";
+    mode = !url_mode.empty()                                                             ? url_mode
+           : std::getenv("PGSSLMODE") != nullptr                                         ? std::getenv("PGSSLMODE")
+           : are_on_this_machine(address.empty() ? option_of(options, "host") : address) ? "prefer"
+                                                                                         : "verify-full";
   }
   words.emplace_back("sslmode", mode);
   auto const has_own_ca = !option_of(options, "sslrootcert").empty() || std::getenv("PGSSLROOTCERT") != nullptr;

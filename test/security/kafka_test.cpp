@@ -200,6 +200,14 @@ TEST_CASE("kafka: settings that do not fit together are refused before anything 
     auto const config = config_in(folder, "[kafka]\n" + toml + '\n');
     CHECK_THROWS_WITH_AS(connection_of(config), doctest::Contains(says.c_str()), UsageError);
   }
+  auto const in_the_clear = [&](std::string const& brokers) {
+    return connection_of(config_in(
+        folder,
+        "[kafka]\nsasl_mechanism = \"PLAIN\"\nsasl_username = \"a\"\nsasl_password = \"b\"\nbrokers = \"" + brokers + "\"\n"));
+  };
+  CHECK_NOTHROW(in_the_clear("localhost:1, 127.0.0.1:2,SASL_PLAINTEXT://[::1]:3 ,localhost"));
+  for (auto const* far : {"localhost.example.org:1", "127.example.org:1", "127.0.0.1:1,far:1", "[::2]:1"})
+    CHECK_THROWS_AS(in_the_clear(far), UsageError);
   auto const connection = connection_of(config_in(folder, "[kafka]\ntls = true\ntls_ca_file = \"" + key + "\"\n"));
   CHECK_THROWS_WITH_AS(make_producer(connection, {}), doctest::Contains("kafka.tls_ca_file"), UsageError);
 }
