@@ -6,6 +6,7 @@ from measure import Agent, Offsets, Run, broker_cpu, brokers, database, database
 from pipeline import Simulator, asked, chain, clear, fresh_topics, script, seconds_until_visible
 
 SLOPE = 0.01             # Of the rate: lag that grows slower is flat.
+WARM = 45                # Seconds.
 RECORDS_PER_EVENT = 1.6  # Of the simulator's market on channels trade and bookTicker.
 
 
@@ -71,22 +72,46 @@ def _rows():
     return int(psql("select (select count(*) from trades) + (select count(*) from tickers)"))
 
 
-def chain_section():
-    """The whole chain at the highest rate at which nothing piles up, for --minutes: the sum of its parts' CPU"""
-    rate, seconds = asked().rate, asked().minutes * 60
-    while True:
+def _keeps_up(rate, seconds):
+    """Whether nothing piles up at this rate; and how much comes through."""
+    whole = Chain(rate, seconds + 60, "trial")
+    time.sleep(10)
+    samples, came = _watch(whole, min(20, seconds))
+    whole.close()
+    grows = _slope(samples)
+    say(f"  {rate:,.0f}/s: {came:,.0f} come in, lag {samples[0][1]:,} -> {samples[-1][1]:,}")
+    return came >= 0.95 * rate and grows <= SLOPE * rate * 2, came - max(0, grows)
+
+
+def _highest_rate(first, seconds):
+    """The highest rate, but not above the first, at which nothing piles up; within a twelfth."""
+    good, bad, rate = 0, None, first
+    while bad is None or good < 0.92 * bad:
         if rate < 1_000:
             sys.exit("the chain does not keep up with 1,000 records a second")
+        keeps_up, through = _keeps_up(rate, seconds)
+        if keeps_up:
+            good = rate
+            if bad is None:
+                break
+        else:
+            bad = rate
+        rate = (good + bad) / 2 if good else min(0.95 * bad, through)
+    return good
+
+
+def chain_section():
+    """The whole chain at the highest rate at which nothing piles up, for --minutes: the sum of its parts' CPU"""
+    seconds = asked().minutes * 60
+    # The broker's Java is slow until it is compiled, and a rate is not looked for upwards from nothing.
+    warm = Chain(asked().rate, seconds, "warm")
+    time.sleep(min(WARM, seconds))
+    warm.close()
+    rate = _highest_rate(asked().rate, seconds)
+    while True:
         whole = Chain(rate, seconds + 60, "chain")
         time.sleep(10)
-        trial, real = _watch(whole, min(20, seconds))
-        grows = _slope(trial)
-        if real < 0.95 * rate or grows > SLOPE * rate * 2:
-            say(f"  {rate:,.0f}/s: {real:,.0f} come in, lag {trial[0][1]:,} -> {trial[-1][1]:,}; less is tried")
-            rate = min(0.95 * rate, real - max(0, grows))  # What came through is what it can.
-            whole.close()
-            continue
-        say(f"  {rate:,.0f}/s: {real:,.0f} come in, lag {trial[0][1]:,} -> {trial[-1][1]:,}; for {seconds:.0f} s now")
+        say(f"  {rate:,.0f}/s for {seconds:.0f} s now")
         cpu, began = whole.cpu(), time.monotonic()
         rows = _rows()
         lags, _ = _watch(whole, seconds)
@@ -95,11 +120,10 @@ def chain_section():
         stored = _rows() - rows
         peaks = whole.memory("VmHWM")
         whole.close()
-        if _slope(lags) > SLOPE * rate:
-            say(f"  {rate:,.0f}/s: lag {lags[0][1]:,} -> {lags[-1][1]:,} in {seconds:.0f} s; less is tried")
-            rate *= 0.9
-            continue
-        break
+        if _slope(lags) <= SLOPE * rate:
+            break
+        say(f"  lag {lags[0][1]:,} -> {lags[-1][1]:,}; less is tried")
+        rate *= 0.9
     total = sum(spent.values())
     cores = measure.options.machine["cores"]
     report_pairs(f"whole chain, {asked().minutes:g} min", "records/s", "the sum of its parts' CPU on all cores",
