@@ -320,6 +320,27 @@ TEST_CASE("transform: an interval ends after so many records, or after so long")
   }
 }
 
+TEST_CASE("transform: where little comes it is committed soon, and the more comes, the more of it together") {
+  auto const commits_in_a_second = [](int frames_each_ms) {
+    Loop loop;
+    int id = 0;
+    for (int step = 0; step < 1'000; ++step)
+      loop.clock.at(step * 1ms, [&] {
+        for (int count = 0; count < frames_each_ms; ++count) loop.put("trade X " + std::to_string(++id));
+      });
+    loop.run_until([&] { return loop.clock.elapsed() > 1s; });
+    CHECK(loop.ledger("frames") == id);
+    return loop.exchange.commits.size();
+  };
+  auto const few = commits_in_a_second(1), more = commits_in_a_second(20), many = commits_in_a_second(60);
+  CHECK(few >= 50);
+  CHECK(few <= 100);
+  CHECK(more <= few * 2 / 3);
+  CHECK(more >= 2 * many);
+  CHECK(many >= 7);
+  CHECK(many <= 12);  // 100 ms at most, not the 500 of who is behind.
+}
+
 TEST_CASE("transform: it starts W before what is committed, silently, and goes on as if it had never stopped") {
   Loop loop;
   loop.options.window_records = 3;
