@@ -49,11 +49,12 @@ void PublishQueue::put(Topic const& topic, Record record) {
 }
 
 void PublishQueue::drain() {
-  if (!stuck_ && is_to_gather()) return;
+  auto const now = clock_.steady();
+  if (!stuck_ && is_to_gather(now)) return;
   // Behind records that are in the spool there is no way but through it.
-  if (bool const away = is_away(); spool_ && (away || spool_->unread() > 0)) set_aside();
+  if (bool const away = is_away(now); spool_ && (away || spool_->unread() > 0)) set_aside();
   stuck_ = !waiting_.empty();  // Until all are handed on, whatever is in the way.
-  if (held_ && clock_.steady() < held_until_) return;
+  if (held_ && now < held_until_) return;
   hand_over();
   if (waiting_.empty()) full_since_.reset();
   if (held_ && waiting_.empty()) log::info("going on");
@@ -61,8 +62,7 @@ void PublishQueue::drain() {
   stuck_ = !waiting_.empty();
 }
 
-bool PublishQueue::is_to_gather() {
-  auto const now = clock_.steady();
+bool PublishQueue::is_to_gather(Instant now) {
   if (now < burst_until_) return gathering_;
   burst_until_ = now + burst_every;
   gathering_ = burst_ >= burst_least && burst_ <= burst_most;
@@ -118,8 +118,7 @@ void PublishQueue::show_depth() {
 // ---- The broker is away.
 
 // A broker that is slow acknowledges; one whose reader sets the pace (pacing) has nothing left to acknowledge.
-bool PublishQueue::is_away() {
-  auto const now = clock_.steady();
+bool PublishQueue::is_away(Instant now) {
   if (!held_ && producer_.queued_records() == 0) moved_at_ = now;
   away_ = now - moved_at_ >= away_after;
   return away_;

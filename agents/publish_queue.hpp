@@ -55,8 +55,8 @@ class PublishQueue {
  private:
   using Waiting = Spooled;
 
-  bool is_away();
-  bool is_to_gather();
+  bool is_away(Instant now);
+  bool is_to_gather(Instant now);
   void hand_over();
   void settle();
   void set_aside();
