@@ -103,7 +103,7 @@ def _highest_rate(first, seconds):
 def chain_section():
     """The whole chain at the highest rate at which nothing piles up, for --minutes: the sum of its parts' CPU"""
     seconds = asked().minutes * 60
-    # The broker's Java is slow until it is compiled, and a rate is not looked for upwards from nothing.
+    # The broker's Java takes twice the CPU until it is compiled: what came through meanwhile would be far too little.
     warm = Chain(asked().rate, seconds, "warm")
     time.sleep(min(WARM, seconds))
     warm.close()
@@ -124,6 +124,8 @@ def chain_section():
             break
         say(f"  lag {lags[0][1]:,} -> {lags[-1][1]:,}; less is tried")
         rate *= 0.9
+        if rate < 1_000:
+            sys.exit("the chain does not keep up with 1,000 records a second")
     total = sum(spent.values())
     cores = measure.options.machine["cores"]
     report_pairs(f"whole chain, {asked().minutes:g} min", "records/s", "the sum of its parts' CPU on all cores",
