@@ -49,6 +49,7 @@ class Consumer {
   /// Stops and restarts delivery of assigned partitions; place in the group is kept.
   virtual void pause(std::vector<TopicPartition> const& partitions) = 0;
   virtual void resume(std::vector<TopicPartition> const& partitions) = 0;
+  /// Of assigned partitions; `beginning` is allowed, then it waits and throws as beginnings() does, and has moved nothing.
   virtual void seek(Offsets const& offsets) = 0;
 
   /// Asynchronous; a failed one is counted and repaired by the next.
@@ -57,6 +58,8 @@ class Consumer {
   virtual Commits committed(std::vector<TopicPartition> const& partitions) = 0;
   /// The first offset that the topic still has of each. Waits and throws as committed() does.
   virtual Offsets beginnings(std::vector<TopicPartition> const& partitions) = 0;
+  /// Where each ends now, for this reader: before a transaction that is open. Waits and throws as committed() does.
+  virtual Offsets ends(std::vector<TopicPartition> const& partitions) = 0;
 
   /// Records between position and end of all assigned partitions, from what is known locally; 1 for a partition whose end is
   /// not known yet.

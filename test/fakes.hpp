@@ -129,11 +129,14 @@ class FakeConsumer final : public Consumer {
   void assign_all() {
     for (auto const& [partition, records] : log_) assigned_.insert(partition);
   }
+  /// Reading goes on there, though nobody asked for it.
+  void jump(TopicPartition const& partition, Offset offset) { positions_[partition] = offset; }
   std::function<void()> when_idle = [] {};  ///< script and log have come to their end; usually requests the stop
 
   // What the test looks at.
   Commits committed_offsets;
-  Offset first_kept{};  ///< retention took what was before
+  std::deque<Fault> ends_faults;  ///< what ends() throws, one each
+  Offset first_kept{};            ///< retention took what was before
   std::vector<Offsets> commits, seeks;
   std::vector<Topic> topics;
   std::set<TopicPartition> paused;
@@ -184,6 +187,16 @@ class FakeConsumer final : public Consumer {
   Offsets beginnings(std::vector<TopicPartition> const& partitions) override {
     Offsets found;
     for (auto const& partition : partitions) found[partition] = first_kept;
+    return found;
+  }
+  Offsets ends(std::vector<TopicPartition> const& partitions) override {
+    if (!ends_faults.empty()) {
+      auto const fault = ends_faults.front();
+      ends_faults.pop_front();
+      throw Fault{fault};
+    }
+    Offsets found;
+    for (auto const& partition : partitions) found[partition] = Offset{std::ssize(log_[partition])};
     return found;
   }
   Commits committed(std::vector<TopicPartition> const& partitions) override {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <format>
 
 namespace penstock::kafka {
 namespace {
@@ -166,7 +167,7 @@ void KafkaConsumer::follow(std::vector<Topic> const& topics, FollowOptions const
   }
   if (on_assignment_)
     for (auto const& [partition, offset] : on_assignment_({all, {}})) starts[partition] = offset;
-  place(all, starts);
+  place(starts);
   followed_ = topics;
   new_partitions_every_ = options.new_partitions_every;
   look_again_ = std::chrono::steady_clock::now() + new_partitions_every_;
@@ -357,7 +358,7 @@ void KafkaConsumer::gain(std::vector<TopicPartition> const& gained) {
     take_over(ready);
   } catch (...) {
     // The group waits for an answer to its assignment.
-    place({}, {});
+    place({});
     throw;
   }
 }
@@ -365,40 +366,39 @@ void KafkaConsumer::gain(std::vector<TopicPartition> const& gained) {
 void KafkaConsumer::take_over(std::vector<TopicPartition> const& partitions) {
   Offsets starts;
   if (on_assignment_ && !partitions.empty()) starts = on_assignment_({partitions, {}});
-  place(partitions, known_starts(partitions, std::move(starts)));
-  for (auto const& partition : partitions) unplaced_.erase(partition);
+  place(known_starts(partitions, std::move(starts)));
 }
 
-void KafkaConsumer::place(std::vector<TopicPartition> const& partitions, Offsets const& starts) {
-  auto const list = list_of(partitions);
-  for (int i = 0; i < list->cnt; ++i)
-    if (auto const start = starts.find(partition_of(list->elems[i])); start != starts.end())
-      list->elems[i].offset = to_integer(start->second);
-  if (grouped_)
-    check(rd_kafka_incremental_assign(client_.get(), list.get()), "cannot take over partitions");
-  else
-    check(rd_kafka_assign(client_.get(), list.get()), "cannot read partitions");
-  assigned_.insert(partitions.begin(), partitions.end());
-  for (auto const& [partition, offset] : starts) starts_[partition] = offset;
-  // on_assignment may have paused what it was told of.
+void KafkaConsumer::place(Offsets const& starts) {
+  check(rd_kafka_incremental_assign(client_.get(), list_with_offsets(starts).get()), "cannot take over partitions");
   std::vector<TopicPartition> held;
-  for (auto const& partition : partitions)
+  for (auto const& [partition, offset] : starts) {
+    assigned_.insert(partition);
+    unplaced_.erase(partition);
+    starts_[partition] = offset;
     if (paused_.contains(partition)) held.push_back(partition);
+  }
   if (!held.empty()) pause(held);
 }
 
-/// Adds the group's committed offsets for those that on_assignment left out, so that the lag is known from the start.
+/// Adds the group's committed offsets for those that on_assignment left out, and where the topic begins for those without.
+/// librdkafka could ask for both by itself, but where a seek() overtakes the answer of where a topic begins, it asks again
+/// later and goes there after all (confluentinc/librdkafka#2256). What cannot be known now is left out: the next poll() asks.
 Offsets KafkaConsumer::known_starts(std::vector<TopicPartition> const& partitions, Offsets starts) {
-  std::vector<TopicPartition> others;
-  for (auto const& partition : partitions)
-    if (!starts.contains(partition)) others.push_back(partition);
-  if (others.empty()) return starts;
-  auto const list = list_of(others);
-  // Where this fails librdkafka goes on asking by itself.
-  if (rd_kafka_committed(client_.get(), list.get(), 2'000) == RD_KAFKA_RESP_ERR_NO_ERROR)
-    for (int i = 0; i < list->cnt; ++i)
-      if (auto const& element = list->elems[i]; element.err == RD_KAFKA_RESP_ERR_NO_ERROR && element.offset >= 0)
-        starts[partition_of(element)] = Offset{element.offset};
+  auto const without_start = [&] {
+    std::vector<TopicPartition> others;
+    for (auto const& partition : partitions)
+      if (!starts.contains(partition)) others.push_back(partition);
+    return others;
+  };
+  try {
+    for (auto const& [partition, commit] : committed(without_start())) starts[partition] = commit.offset;
+    starts.merge(beginnings(without_start()));
+  } catch (Fault const& problem) {
+    if (problem.kind() != Fault::Kind::transient) throw;
+    last_error = problem.what();
+    log::debug("where to start is not known yet", {{"group", group_}, {"why", problem.what()}});
+  }
   return starts;
 }
 
@@ -438,19 +438,20 @@ void KafkaConsumer::resume(std::vector<TopicPartition> const& partitions) {
 /// Takes the partitions away and gives them back at their new places: rd_kafka_seek_partitions() refuses those that have
 /// just been assigned, and does not reach one that is paused.
 void KafkaConsumer::seek(Offsets const& offsets) {
-  Offsets placed;
-  for (auto const& [partition, offset] : offsets)
-    if (assigned_.contains(partition)) placed[partition] = offset;
-  if (placed.empty()) return;
-  auto const list = list_with_offsets(placed);
-  check(rd_kafka_incremental_unassign(client_.get(), list.get()), "cannot seek");
-  check(rd_kafka_incremental_assign(client_.get(), list.get()), "cannot seek");
-  std::vector<TopicPartition> held;
-  for (auto const& [partition, offset] : placed) {
-    starts_[partition] = offset;
-    if (paused_.contains(partition)) held.push_back(partition);
+  Offsets ours;
+  std::vector<TopicPartition> placed, to_beginning;
+  for (auto const& [partition, offset] : offsets) {
+    auto const is_placed = assigned_.contains(partition);
+    if (!is_placed && !unplaced_.contains(partition)) continue;
+    ours[partition] = offset;
+    if (is_placed) placed.push_back(partition);
+    if (offset == beginning) to_beginning.push_back(partition);
   }
-  if (!held.empty()) check(rd_kafka_pause_partitions(client_.get(), list_of(held).get()), "cannot pause");
+  // Asked here: see known_starts().
+  for (auto const& [partition, offset] : beginnings(to_beginning)) ours[partition] = offset;
+  if (ours.empty()) return;
+  if (!placed.empty()) check(rd_kafka_incremental_unassign(client_.get(), list_of(placed).get()), "cannot seek");
+  place(ours);
 }
 
 void KafkaConsumer::commit(Commits const& commits) {
@@ -492,13 +493,30 @@ Commits KafkaConsumer::committed(std::vector<TopicPartition> const& partitions) 
 }
 
 Offsets KafkaConsumer::beginnings(std::vector<TopicPartition> const& partitions) {
+  return asked(partitions, RD_KAFKA_OFFSET_BEGINNING, "begins");
+}
+
+Offsets KafkaConsumer::ends(std::vector<TopicPartition> const& partitions) {
+  return asked(partitions, RD_KAFKA_OFFSET_END, "ends");
+}
+
+/// A broker that has just started may not know a partition that is there: that is no fault for good.
+Offsets KafkaConsumer::asked(std::vector<TopicPartition> const& partitions, std::int64_t where, std::string_view does) {
   Offsets found;
-  for (auto const& partition : partitions) {
-    std::int64_t low = 0, high = 0;
-    check(rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), to_integer(partition.partition), &low, &high,
-                                           committed_wait_ms),
-          "cannot ask where topic " + partition.topic + " begins");
-    found[partition] = Offset{low};
+  if (partitions.empty()) return found;
+  auto const check_answer = [&](rd_kafka_resp_err_t error, Topic const& topic) {
+    auto const doing = std::format("cannot ask where topic {} {}", topic, does);
+    if (is_unknown_topic(error)) throw Fault{Fault::Kind::transient, doing + ": " + rd_kafka_err2str(error)};
+    check(error, doing);
+  };
+  auto const list = list_of(partitions);
+  for (int i = 0; i < list->cnt; ++i) list->elems[i].offset = where;
+  check_answer(rd_kafka_offsets_for_times(client_.get(), list.get(), committed_wait_ms), partitions.front().topic);
+  for (int i = 0; i < list->cnt; ++i) {
+    auto const& element = list->elems[i];
+    check_answer(element.err == RD_KAFKA_RESP_ERR_NO_ERROR && element.offset < 0 ? RD_KAFKA_RESP_ERR__PARTIAL : element.err,
+                 element.topic);
+    found[partition_of(element)] = Offset{element.offset};
   }
   return found;
 }

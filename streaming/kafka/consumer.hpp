@@ -23,6 +23,7 @@ class KafkaConsumer final : public Consumer, private Trouble {
   void commit(Commits const& commits) override;
   Commits committed(std::vector<TopicPartition> const& partitions) override;
   Offsets beginnings(std::vector<TopicPartition> const& partitions) override;
+  Offsets ends(std::vector<TopicPartition> const& partitions) override;
   std::int64_t lag_records() const override;
   std::vector<TopicPartition> assigned() const override;
   void close() override;
@@ -40,8 +41,9 @@ class KafkaConsumer final : public Consumer, private Trouble {
   void gain(std::vector<TopicPartition> const& gained);
   void take_over(std::vector<TopicPartition> const& partitions);
   void lose(std::vector<TopicPartition> const& lost);
-  void place(std::vector<TopicPartition> const& partitions, Offsets const& starts);
+  void place(Offsets const& starts);
   Offsets known_starts(std::vector<TopicPartition> const& partitions, Offsets starts);
+  Offsets asked(std::vector<TopicPartition> const& partitions, std::int64_t where, std::string_view does);
 
   std::size_t fetch(std::size_t count, std::chrono::milliseconds wait);
   void repair();

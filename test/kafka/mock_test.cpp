@@ -205,6 +205,71 @@ TEST_CASE("kafka: where on_assignment says, there reading starts; elsewhere at t
         }) == "70");
 }
 
+TEST_CASE("kafka: seek() holds, however late the broker says where a topic begins") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 1);
+  produce(cluster.connection(), "raw.x", numbered(0, 100));
+  constexpr std::int16_t list_offsets = 2;
+  rd_kafka_mock_broker_push_request_error_rtts(cluster.handle, 1, list_offsets, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 600);
+  auto const consumer = make_consumer(cluster.connection(), {.group = "new"});
+  consumer->subscribe({"raw.x"}, nullptr);
+  std::vector<Delivery> before;
+  REQUIRE(until([&] { return !consumer->assigned().empty(); }, [&] { consumer->poll(before, 1000, 1ms); }));
+  std::this_thread::sleep_for(200ms);  // librdkafka's own question, if it has one, is on its way.
+  consumer->seek({{TopicPartition{"raw.x", Partition{0}}, Offset{100}}});
+  std::vector<Delivery> after;
+  auto const end = Steady::now() + 1500ms;
+  until([&] { return !after.empty() || Steady::now() > end; }, [&] { consumer->poll(after, 1000, 50ms); });
+  CHECK(after.empty());
+  produce(cluster.connection(), "raw.x", numbered(100, 101));
+  auto const values = read(*consumer, 1);
+  REQUIRE(values.size() == 1);
+  CHECK(values.front() == "100");
+}
+
+TEST_CASE("kafka: a broker that does not say where to start is asked again, and seek() places what waits for it") {
+  MockCluster cluster;
+  cluster.topic("raw.x", 1);
+  produce(cluster.connection(), "raw.x", numbered(0, 100));
+  TopicPartition const partition{"raw.x", Partition{0}};
+  auto const next_answer = [&](rd_kafka_resp_err_t error, int after_ms) {
+    constexpr std::int16_t list_offsets = 2;
+    rd_kafka_mock_broker_push_request_error_rtts(cluster.handle, 1, list_offsets, 1, error, after_ms);
+  };
+  int gained = 0;
+  auto const consumer = make_consumer(cluster.connection(), {.group = "new"});
+  consumer->subscribe({"raw.x"}, [&](Assignment const& assignment) -> Offsets {
+    gained += static_cast<int>(assignment.gained.size());
+    return {};
+  });
+  std::vector<Delivery> deliveries;
+  auto const gain = [&] {
+    REQUIRE(until([&] { return gained > 0; }, [&] { consumer->poll(deliveries, 1000, 1ms); }));
+    REQUIRE(deliveries.empty());
+    CHECK(consumer->assigned().empty());
+  };
+  SUBCASE("it is late") {
+    next_answer(RD_KAFKA_RESP_ERR_NO_ERROR, 2'500);
+    gain();
+    CHECK(read(*consumer, 1) == std::vector<std::string>{"0"});
+    CHECK(gained == 2);
+  }
+  SUBCASE("it does not know the partition yet") {
+    next_answer(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, 0);
+    gain();
+    CHECK(read(*consumer, 1) == std::vector<std::string>{"0"});
+    CHECK(gained == 2);
+  }
+  SUBCASE("placed meanwhile") {
+    next_answer(RD_KAFKA_RESP_ERR_NO_ERROR, 2'500);
+    gain();
+    consumer->seek({{partition, Offset{70}}});
+    CHECK(consumer->assigned() == std::vector{partition});
+    CHECK(read(*consumer, 1) == std::vector<std::string>{"70"});
+    CHECK(gained == 1);
+  }
+}
+
 TEST_CASE("kafka: an on_assignment that fails is told from poll() and asked again, and nothing is read before") {
   MockCluster cluster;
   cluster.topic("raw.x", 2);
