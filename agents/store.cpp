@@ -89,6 +89,7 @@ class Store {
       if (is_placed(delivery.position)) add(delivery);
     count_received();
     dead_letters_.poll(milliseconds{0});
+    if (auto const repeated = filling_->repeated()) came_again(*repeated);
   }
 
   void add(Delivery const& delivery) {
@@ -105,26 +106,30 @@ class Store {
   // is being written: the table would answer with what that batch is about to change.
   void place() {
     if (unplaced_.empty() || writing_busy_ || clock_.steady() < place_again_) return;
+    std::vector<TopicPartition> const gained{unplaced_.begin(), unplaced_.end()};
+    Offsets starts;
     try {
-      std::vector<TopicPartition> const gained{unplaced_.begin(), unplaced_.end()};
-      auto const stored = sink_.committed(gained);
-      Offsets starts;
-      for (auto const& partition : gained) {
-        auto const found = stored.find(partition);
-        starts[partition] = found == stored.end() ? beginning : found->second;
-        if (found != stored.end())
-          stored_.insert_or_assign(partition, found->second);
-        else
-          stored_.erase(partition);
-      }
-      consumer_.seek(starts);
-      unplaced_.clear();
-      database_is_back();
-      if (!paused_) consumer_.resume(gained);
+      starts = sink_.committed(gained);
     } catch (Fault const& fault) {
-      consumer_.pause({unplaced_.begin(), unplaced_.end()});
-      database_is_away(fault);
+      consumer_.pause(gained);
+      return database_is_away(fault);
     }
+    for (auto const& partition : gained) {
+      auto const [start, is_new] = starts.try_emplace(partition, beginning);
+      if (is_new)
+        stored_.erase(partition);
+      else
+        stored_.insert_or_assign(partition, start->second);
+    }
+    try {
+      consumer_.seek(starts);
+    } catch (Fault const& fault) {
+      consumer_.pause(gained);
+      return hold(fault, "broker");
+    }
+    unplaced_.clear();
+    database_is_back();
+    if (!paused_) consumer_.resume(gained);
   }
 
   // While nothing is to be written nobody else would see that it is away.
@@ -184,12 +189,26 @@ class Store {
   }
 
   void begin_writing() {
-    if (letters_lost_ || !flush_letters()) return;
+    if (letters_lost_ || !flush_letters() || !goes_on()) return;
     std::swap(filling_, writing_);
     writing_->seal(stored_);
     writing_busy_ = true;
     writing_since_ = clock_.steady();
     settle(milliseconds{0});
+  }
+
+  // Whether what is to be written comes behind what the table holds. Where it does not, the topic was made anew if it ends
+  // before that, too; else reading did not go where it was told to, and the rows would stand twice.
+  bool goes_on() try {
+    auto const back = filling_->before(stored_);
+    if (back.empty()) return true;
+    auto const ends = consumer_.ends(back);
+    auto const found = std::ranges::find_if(back, [&](auto const& each) { return ends.at(each) >= stored_.at(each); });
+    if (found != back.end()) came_again(*found);
+    return found == back.end();
+  } catch (Fault const& fault) {
+    hold(fault, "broker");
+    return false;
   }
 
   void written(WriteResult const& result) {
@@ -218,7 +237,7 @@ class Store {
       metrics_.duplicate({{"topic", topic}});
       for (auto const reason : reason::all) metrics_.dead({{"topic", topic}, {"reason", std::string{reason}}});
     }
-    for (auto const* reason : {"database", "broker", "fenced"}) metrics_.retried({{"reason", reason}});
+    for (auto const* reason : {"database", "broker", "fenced", "repeated"}) metrics_.retried({{"reason", reason}});
   }
 
   bool flush_letters() {
@@ -283,6 +302,17 @@ class Store {
     log::warning("fenced: another store moved the offsets; reading them again");
     metrics_.retried({{"reason", "fenced"}}).Increment();
     forget_writing();
+    read_again();
+  }
+
+  void came_again(TopicPartition const& partition) {
+    log::warning("records came again that were taken before: dropped, and read on from what the table says",
+                 {{"topic", partition.topic}, {"partition", std::to_string(to_integer(partition.partition))}});
+    metrics_.retried({{"reason", "repeated"}}).Increment();
+    read_again();
+  }
+
+  void read_again() {
     filling_->clear();
     auto const assigned = consumer_.assigned();
     unplaced_ = {assigned.begin(), assigned.end()};

@@ -21,6 +21,7 @@ void clear_rows(TableRows& table) {
 
 std::expected<void, Reject> StoreBatch::add(Delivery const& delivery) {
   auto& progress = progress_of(delivery.position);
+  if (delivery.position.offset < progress.next) repeated_ = {Topic{progress.topic}, progress.partition};
   progress.skipped += to_integer(delivery.position.offset) - to_integer(progress.next);
   progress.next = next(delivery.position.offset);
   ++progress.read;
@@ -47,6 +48,16 @@ std::expected<void, Reject> StoreBatch::add(Delivery const& delivery) {
   return {};
 }
 
+std::vector<TopicPartition> StoreBatch::before(Offsets const& stored) const {
+  std::vector<TopicPartition> found;
+  for (auto const& progress : progress_) {
+    TopicPartition partition{Topic{progress.topic}, progress.partition};
+    if (auto const held = stored.find(partition); held != stored.end() && progress.first < held->second)
+      found.push_back(std::move(partition));
+  }
+  return found;
+}
+
 WriteBatch const& StoreBatch::seal(Offsets const& stored) {
   for (auto const& progress : progress_) {
     TopicPartition const partition{Topic{progress.topic}, progress.partition};
@@ -64,6 +75,7 @@ void StoreBatch::clear() {
   deliveries_.clear();
   received_at_.clear();
   progress_.clear();
+  repeated_.reset();
   // Tables keep their memory: the next batch is much like this one.
   std::ranges::for_each(write_.tables, clear_rows);
   write_.from.clear();

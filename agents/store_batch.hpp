@@ -7,6 +7,7 @@
 #include "streaming/sink.hpp"
 
 #include <expected>
+#include <optional>
 #include <vector>
 
 namespace penstock {
@@ -25,6 +26,11 @@ class StoreBatch {
   std::vector<Time> const& received_at() const { return received_at_; }
   /// When the record that was added last was put into the log.
   Time transformed_at() const { return transformed_at_; }
+
+  /// The partitions that begin before `stored`.
+  std::vector<TopicPartition> before(Offsets const& stored) const;
+  /// A partition of which something was added twice: then the batch is of no use.
+  std::optional<TopicPartition> const& repeated() const { return repeated_; }
 
   /// Nothing is added any more. `stored`: what the table must hold before this batch is written (fencing);
   /// partitions without an entry must have none.
@@ -46,6 +52,7 @@ class StoreBatch {
   std::vector<Time> received_at_;
   Time transformed_at_{};
   std::vector<Progress> progress_;
+  std::optional<TopicPartition> repeated_;
   std::size_t current_ = 0;  // Deliveries come in runs of one partition.
   WriteBatch write_;
   std::size_t bytes_ = 0, count_ = 0;

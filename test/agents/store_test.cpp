@@ -5,6 +5,7 @@
 #include "test/fakes.hpp"
 
 #include <doctest/doctest.h>
+#include <prometheus/counter.h>
 
 using namespace penstock;
 using namespace penstock::test;
@@ -261,6 +262,52 @@ TEST_CASE("store: fenced, it drops what it has and reads on from the table's new
   CHECK(world.rows_written() == 2);
   CHECK(world.sink.offsets.at(trades) == Offset{6});
   CHECK(world.consumer.seeks.back().at(trades) == Offset{4});
+}
+
+TEST_CASE("store: what the table holds already is not written again when it comes again") {
+  World world;
+  for (int id = 0; id < 6; ++id) world.consumer.append(trades, trade(id));
+  world.sink.offsets[trades] = Offset{4};
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.consumer.then([&] { world.consumer.jump(trades, Offset{0}); });
+  SUBCASE("") {}
+  SUBCASE("the broker does not say at once where the topic ends") {
+    world.consumer.ends_faults.assign(3, {Fault::Kind::transient, "no answer"});
+    world.consumer.when_idle = [&] {
+      if (world.sink.offsets.at(trades) == Offset{6} || world.consumer.polls > 5'000) world.stop.request_stop();
+    };
+  }
+  world.run();
+  CHECK(world.rows_written() == 2);
+  CHECK(world.sink.offsets.at(trades) == Offset{6});
+  CHECK(world.consumer.ends_faults.empty());
+  CHECK(world.metrics.retried({{"reason", "repeated"}}).Value() == 1);
+}
+
+TEST_CASE("store: what comes twice while the batch is filled is written once") {
+  World world;
+  for (int id = 0; id < 6; ++id) world.consumer.append(trades, trade(id));
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.consumer.then([] {});
+  world.consumer.then([&] { world.consumer.jump(trades, Offset{2}); });
+  world.run();
+  CHECK(world.rows_written() == 6);
+  CHECK(world.sink.offsets.at(trades) == Offset{6});
+  CHECK(world.metrics.retried({{"reason", "repeated"}}).Value() == 1);
+}
+
+TEST_CASE("store: a topic that was made anew ends before what the table holds, and is stored from its beginning") {
+  World world;
+  for (int id = 0; id < 3; ++id) world.consumer.append(trades, trade(id));
+  world.sink.offsets[trades] = Offset{9};
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.consumer.then([&] { world.consumer.jump(trades, Offset{0}); });
+  world.run();
+  CHECK(world.rows_written() == 3);
+  REQUIRE(world.sink.written.size() == 1);
+  CHECK(world.sink.written.front().from.at(trades) == Offset{9});
+  CHECK(world.sink.offsets.at(trades) == Offset{3});
+  CHECK(world.metrics.retried({{"reason", "repeated"}}).Value() == 0);
 }
 
 TEST_CASE("store: a partition lost while its records wait in the batch is not written by this store") {
