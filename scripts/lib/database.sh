@@ -53,7 +53,7 @@ _database_make() {
   # Made under another name first, so that an interrupted initdb is not taken for a database.
   local partial=$dir/server/partial
   rm -rf "$partial"
-  if ! _database_run initdb -D "$partial" -U penstock -A trust -E UTF8 --locale=C.UTF-8 > "$dir/initdb.log" 2>&1; then
+  if ! _database_run initdb -D "$partial" -U penstock -A trust -E UTF8 --locale=C.UTF-8 --locale-provider=builtin --builtin-locale=C.UTF-8 > "$dir/initdb.log" 2>&1; then
     tail -3 "$dir/initdb.log" >&2
     _database_say "initdb failed (log: $dir/initdb.log)"
     return 1
