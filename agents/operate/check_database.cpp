@@ -70,8 +70,17 @@ Found look_at_migrations(Connection& connection) {
   return std::to_string(applied) + " applied" + skipped;
 }
 
+// What is skipped on this server is not missed.
+std::vector<TextFile> texts_for(Connection& connection) {
+  auto texts = schema_texts();
+  for (auto const& state : postgres::migration_status(connection, texts))
+    if (state.kind == postgres::MigrationState::Kind::skipped)
+      std::erase_if(texts, [&](TextFile const& text) { return text.name == state.name; });
+  return texts;
+}
+
 Found look_at_tables(Connection& connection) {
-  auto const planned = planned_columns(schema_texts());
+  auto const planned = planned_columns(texts_for(connection));
   auto const [wrong, extra] = compare(planned, columns_in(connection, planned));
   if (!wrong.empty())
     return {State::wrong,

@@ -14,10 +14,11 @@ constexpr std::string_view migrations_lock = "select pg_advisory_lock(7093661)",
 constexpr std::string_view retention_lock = "select pg_try_advisory_xact_lock(7093662)";
 constexpr std::string_view requires_license = "-- requires timescaledb.license = ";
 constexpr std::string_view requires_roles = "-- requires roles = ";
+constexpr std::string_view requires_version = "-- requires timescaledb >= ";
 
 int rank_of(std::string_view name) {
   if (name == "000_penstock.sql") return 0;
-  if (name == "views.sql") return 2;
+  if (name.starts_with("views")) return 2;
   if (name == "policies.sql") return 3;
   return name == "retention.sql" || name == "roles.sql" ? 4 : 1;
 }
@@ -44,6 +45,23 @@ std::string license_of(Connection& connection) {
   return connection.query("select coalesce(current_setting('timescaledb.license', true), '')").front().front().value_or("");
 }
 
+/// Why a file that takes this version of TimescaleDB or a later one cannot be applied; "" where it can.
+std::string version_problem(Connection& connection, std::string const& wanted) {
+  if (wanted.empty()) return {};
+  auto const older = connection.query(
+      "select extversion from pg_extension where extname = 'timescaledb' and"
+      " string_to_array(split_part(extversion, '-', 1), '.')::int[] < string_to_array($1, '.')::int[]",
+      {wanted});
+  if (older.empty()) return {};
+  return "needs timescaledb >= " + wanted + ", the server has " + *older.front().front() +
+         ": install a newer one, `alter extension timescaledb update`, then `penstock db apply` again";
+}
+
+std::string license_problem(std::string const& wanted, std::string const& license) {
+  if (wanted.empty() || license.empty() || wanted == license) return {};
+  return "needs timescaledb.license = " + wanted + ", the server has " + license;
+}
+
 /// Why a file that makes these roles ("a, b") cannot be applied; "" where it can.
 std::string roles_problem(Connection& connection, std::string const& roles) {
   if (roles.empty()) return {};
@@ -57,6 +75,14 @@ std::string roles_problem(Connection& connection, std::string const& roles) {
           .front();
   if (missing[0]->empty() || missing[1] == "t") return {};
   return "this user may not make roles: let one who may run `" + *missing[0] + "`, then `penstock db apply` again";
+}
+
+/// Why a file cannot be applied here; "" where it can. `license`: the server's, "" where it is not known yet.
+std::string problem_of(Connection& connection, std::string_view text, std::string const& license) {
+  auto problem = license_problem(required_by(text, requires_license), license);
+  if (problem.empty()) problem = version_problem(connection, required_by(text, requires_version));
+  if (problem.empty()) problem = roles_problem(connection, required_by(text, requires_roles));
+  return problem;
 }
 
 void make_extension(Connection& connection) {
@@ -147,16 +173,11 @@ std::vector<MigrationState> migration_status(Connection& connection, std::vector
   std::vector<MigrationState> states;
   for (auto const& file : migrations_of(texts)) {
     MigrationState state{.name = std::string{file.name}, .kind = Kind::pending, .applied_at = {}, .detail = {}};
-    auto const wanted = required_by(file.text, requires_license);
-    auto const roles = required_by(file.text, requires_roles);
     if (auto const found = applied.find(state.name); found != applied.end()) {
       state.applied_at = found->second.at;
       state.kind = found->second.checksum == checksum_of(connection, file.text) ? Kind::applied : Kind::changed;
       if (state.kind == Kind::changed) state.detail = "was applied with another text";
-    } else if (!wanted.empty() && !license.empty() && wanted != license) {
-      state.kind = Kind::skipped;
-      state.detail = "needs timescaledb.license = " + wanted + ", the server has " + license;
-    } else if (auto why = roles_problem(connection, roles); !why.empty()) {
+    } else if (auto why = problem_of(connection, file.text, license); !why.empty()) {
       state.kind = Kind::skipped;
       state.detail = std::move(why);
     }

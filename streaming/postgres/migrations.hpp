@@ -1,8 +1,9 @@
 /// The database's schema as files that are applied once, in order, each in a transaction of its own.
-/// Files: 000_penstock.sql, then the kinds by name, then views.sql, policies.sql, retention.sql, roles.sql.
+/// Files: 000_penstock.sql, then the kinds by name, then views*.sql, policies.sql, retention.sql, roles.sql.
 /// A file whose first line is `-- requires timescaledb.license = timescale` is skipped, and said to be, where the
 /// server's license is another; it stays pending, so it is applied when the edition changes. So is one that begins with
-/// `-- requires roles = a, b` where these are not there and this user may not make them.
+/// `-- requires timescaledb >= 2.18` where the server has an older one, or with `-- requires roles = a, b` where these are
+/// not there and this user may not make them.
 /// All functions throw Fault. One thread.
 #pragma once
 

@@ -54,6 +54,37 @@ TEST_CASE("roles: a store that is a penstock_writer and nothing else writes, ups
   CHECK(database.ask("select written, duplicate, dead from penstock.ledger where topic = 'md.trades'") == "2|1|1");
 }
 
+TEST_CASE("roles: what a penstock_writer stores is in latest_tickers, live and back-filled and with a bad row among it") {
+  if (no_database()) return;
+  TestDatabase const database;
+  auto options = database.sink_options();
+  options.database = as(database, "penstock_writer");
+  PostgresSink sink{options};
+  auto const ticker = [](char const* source, int n) {
+    Ticker record;
+    record.source = source, record.symbol = "BTC/USDT", record.time = record.received_at = second(n), record.sequence = n;
+    return record;
+  };
+  write(sink, BatchOf{}
+                  .add(ticker("a", 1))
+                  .add(ticker("a", 2))
+                  .add("tickers", row_with(ticker("a", 3), 2, bad_time))
+                  .add(ticker("b", 70), true)
+                  .moves("md.tickers", 0, -1, 4)
+                  .batch);
+  sink.commit();
+  CHECK(database.ask("select source, sequence from latest_tickers order by 1") == "a|2\nb|70");
+  CHECK(database.ask("select source, until from penstock.tickers_seen order by 1") ==
+        "a|2024-08-08 10:01:00+00\nb|2024-08-08 10:02:00+00");
+  write(sink, BatchOf{}.add(ticker("a", 130)).add(ticker("b", 69), true).moves("md.tickers", 0, 4, 6).batch);
+  CHECK(
+      Connection{as(database, "penstock_reader")}.query("select sequence from latest_tickers order by source").front().front() ==
+      "130");
+  CHECK(database.ask("select source, sequence from latest_tickers order by 1") == "a|130\nb|70");
+  Connection writer{as(database, "penstock_writer")};
+  CHECK(refusal(writer, "delete from penstock.tickers_seen").contains("permission denied"));
+}
+
 TEST_CASE("roles: a penstock_writer drops what is too old of penstock's tables, and nothing else") {
   if (no_database()) return;
   TestDatabase const database;
@@ -73,6 +104,23 @@ TEST_CASE("roles: a penstock_writer drops what is too old of penstock's tables, 
     CAPTURE(statement);
     CHECK_MESSAGE(refusal(writer, statement) != "it was done", statement);
   }
+}
+
+TEST_CASE("roles: what a penstock_writer drops is looked for by latest_tickers no more, and what is left still is") {
+  if (no_database()) return;
+  TestDatabase const database;
+  database.connect().execute(
+      "insert into tickers (source, symbol, time, received_at) select 's', 'y' || d, date_trunc('day', now(), 'UTC') - "
+      "make_interval(days => d), now() from generate_series(0, 9) d;"
+      "insert into tickers (source, symbol, time, received_at) select 's', 'y9', now() - interval '3 days', now();"
+      "insert into trades select 'binance', 'BTC/USDT', now() - interval '9 days', now(), '1', 'buy', 1, 1");
+  Connection writer{as(database, "penstock_writer")};
+  CHECK(drop_old_chunks(writer, "trades", 4).chunks.size() == 1);
+  CHECK(database.ask("select count(*) from penstock.tickers_seen") == "10");
+  CHECK(drop_old_chunks(writer, "tickers", 4).chunks.size() == 5);
+  auto const left = "select string_agg(symbol, ' ' order by symbol) from ";
+  CHECK(database.ask(left + std::string{"penstock.tickers_seen"}) == "y0 y1 y2 y3 y4 y9");
+  CHECK(database.ask(left + std::string{"latest_tickers"}) == "y0 y1 y2 y3 y4 y9");
 }
 
 TEST_CASE("roles: a penstock_reader sees every table and view, and changes none") {
