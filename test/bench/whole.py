@@ -6,7 +6,7 @@ from measure import Agent, Offsets, Run, broker_cpu, brokers, database, database
 from pipeline import Simulator, asked, chain, clear, fresh_topics, script, seconds_until_visible
 
 SLOPE = 0.01             # Of the rate: lag that grows slower is flat.
-WARM = 45                # Seconds.
+WARM = 90                # Seconds.
 RECORDS_PER_EVENT = 1.6  # Of the simulator's market on channels trade and bookTicker.
 
 
