@@ -25,18 +25,21 @@ namespace bare {
   std::exit(1);
 }
 
+/// A property without a value is left at its default.
 inline rd_kafka_t* client(rd_kafka_type_t type, std::initializer_list<std::pair<char const*, std::string>> properties) {
   char error[512];
   auto* conf = rd_kafka_conf_new();
   for (auto const& [name, value] : properties)
-    if (rd_kafka_conf_set(conf, name, value.c_str(), error, sizeof error) != RD_KAFKA_CONF_OK) die(error);
+    if (!value.empty() && rd_kafka_conf_set(conf, name, value.c_str(), error, sizeof error) != RD_KAFKA_CONF_OK) die(error);
   auto* handle = rd_kafka_new(type, conf, error, sizeof error);
   if (handle == nullptr) die(error);
   return handle;
 }
 
-inline rd_kafka_t* producer(std::string const& brokers) {
+/// With `transactional_id`: for transactions.
+inline rd_kafka_t* producer(std::string const& brokers, std::string const& transactional_id = "") {
   return client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers},
+                                    {"transactional.id", transactional_id},
                                     {"enable.idempotence", "true"},
                                     {"compression.codec", "lz4"},
                                     {"linger.ms", "5"},

@@ -51,21 +51,38 @@ def publish():
                  [Run(run.cpu) for run in limit_runs], better="less")
 
 
+def consume():
+    """One reader of raw.binance, with the records' headers: a bare consume that looks at none"""
+    fill(transformed=False)
+
+    def read(who):
+        rate, cpu = (float(word) for word in program("consume", brokers(), "raw.binance", asked().records, who).split())
+        return Run(rate, cpu * 1e6 / asked().records)
+
+    pairs("consume, headers included", "records/s", "bare consume", lambda: read("penstock"), lambda: read("bare"))
+
+
+def _pass(with_headers=0, commit_ms=0, **environment):
+    """A bare consume -> produce of raw.binance."""
+    output, _, cpu, peak_mb = timed([f"{asked().build}/test/bench_pass", brokers(), "raw.binance", "bench.pass", asked().records, with_headers, commit_ms],
+                                    env=os.environ | environment)
+    program("forget", brokers(), "bench.pass")
+    return Run(float(output.split()[2]), cpu * 1e6 / asked().records, peak_mb)
+
+
 def transform_section():
     """raw.binance to md.trades with transactions: a bare consume -> produce without"""
     fill(transformed=False)
-
-    def limit():
-        output, _, cpu, peak_mb = timed([f"{asked().build}/test/bench_pass", brokers(), "raw.binance", "bench.pass", asked().records])
-        return Run(float(output.split()[2]), cpu * 1e6 / asked().records, peak_mb)
-
-    pairs("transform with transactions, Binance trades", "frames/s", "bare consume -> produce", lambda: transform(asked().records), limit, aim=0.6)
-    program("forget", brokers(), "bench.pass")
+    pairs("transform with transactions, Binance trades", "frames/s", "bare consume -> produce", lambda: transform(asked().records), _pass, aim=0.6)
 
 
 def transactions():
-    """What exactly-once costs the transformer: the same one without transactions"""
+    """What headers and transactions cost: bare loops with them, and the transformer without transactions"""
     fill(transformed=False)
+    # With headers glibc's allocator takes such a loop half its speed.
+    pairs("transform, records of two headers", "frames/s", "bare consume -> produce, two headers, too, jemalloc", lambda: transform(asked().records),
+          lambda: _pass(with_headers=1, LD_PRELOAD="libjemalloc.so.2"))
+    pairs("bare consume -> produce, transactions of 100 ms", "frames/s", "bare consume -> produce", lambda: _pass(commit_ms=100), _pass)
     pairs("transform with transactions", "frames/s", "itself without", lambda: transform(asked().records),
           lambda: transform(asked().records, "--kafka-transactions", "false"))
 
@@ -189,6 +206,6 @@ def sizes():
     empty("trades")
 
 
-SECTIONS = {"decode": decode, "publish": publish, "transform": transform_section, "transactions": transactions, "store": store_section,
+SECTIONS = {"decode": decode, "publish": publish, "consume": consume, "transform": transform_section, "transactions": transactions, "store": store_section,
             "stores": stores, "upsert": upsert, "ledger": ledger, "bad": bad, "dedupe": dedupe,
             "sizes": sizes}
