@@ -7,6 +7,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -24,7 +25,7 @@ using namespace penstock;
 namespace json = simdjson::ondemand;
 
 constexpr std::size_t records_made = 10'000;
-constexpr double measured = 0.4;
+constexpr double measured = 1.2;
 
 /// Of one channel: its frames, and what a bare loop reads of one (a sum, so that the compiler leaves nothing out).
 struct Market {
@@ -167,18 +168,25 @@ Market market_of(std::string_view provider, std::string_view channel) {
   std::exit(2);
 }
 
-/// Records a second: whole rounds over the frames until it took long enough.
-template <class Each>
-double run(std::vector<std::string> const& frames, Each each, double at_least = measured) {
-  auto const began = std::clock();
-  double took = 0;
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+/// Records a second of each way to take a frame. They take turns, a round of a few milliseconds over all frames each, so that
+/// what slows the machine down meanwhile slows them all, until all together took long enough.
+template <class... Each>
+std::array<double, sizeof...(Each)> rates(std::vector<std::string> const& frames, double at_least, Each... each) {
+  std::array<double, sizeof...(Each)> took{};
   std::size_t rounds = 0;
-  while (took < at_least) {
-    for (auto const& frame : frames) each(frame);
-    ++rounds;
-    took = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
+  auto const time = [&](double& of_it, auto const& take) {
+    auto const began = cpu_seconds();
+    for (auto const& frame : frames) take(frame);
+    of_it += cpu_seconds() - began;
+  };
+  for (; std::ranges::fold_left(took, 0.0, std::plus{}) < at_least; ++rounds) {
+    auto* of_it = took.data();
+    (time(*of_it++, each), ...);
   }
-  return static_cast<double>(records_made * rounds) / took;
+  for (auto& seconds : took) seconds = static_cast<double>(records_made * rounds) / seconds;
+  return took;
 }
 
 }  // namespace
@@ -223,10 +231,10 @@ int main(int count, char** arguments) {
   };
   bare(frames[0]), encode(frames[0]);  // Memory is made.
   if (count == 4) {
-    std::printf("%.0f\n", run(frames, encode, std::atof(arguments[3])));
+    std::printf("%.0f\n", rates(frames, std::atof(arguments[3]), encode)[0]);
     return 0;
   }
-  auto const encoded = run(frames, encode), only_decoded = run(frames, decode), limit = run(frames, bare);
+  auto const [encoded, only_decoded, limit] = rates(frames, measured, encode, decode, bare);
   std::printf("%.0f %.0f %.0f\n", encoded, only_decoded, limit);
   return sum == 0 ? 1 : 0;
 }
