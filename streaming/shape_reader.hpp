@@ -44,19 +44,19 @@ class ShapeReader {
 
   /// Exactly so many plain characters.
   template <std::size_t size>
-    requires(size >= 8)
+    requires(size >= 16)
   bool skip_text() {
-    std::string_view const rest{at_, end_};
-    if (rest.size() < size) return false;
-    auto other = not_plain(load<std::uint64_t>(rest.substr(size - 8)));
-    for (std::size_t i = 0; i + 8 < size; i += 8) other |= not_plain(load<std::uint64_t>(rest.substr(i)));
+    if (end_ - at_ < static_cast<std::ptrdiff_t>(size)) return false;
+    auto other = other_than_plain(load_sixteen(at_ + size - 16));  // The last ones overlap.
+    for (std::size_t i = 0; i + 16 < size; i += 16) other |= other_than_plain(load_sixteen(at_ + i));
     at_ += size;
-    return other == 0;
+    return is_zero(other);
   }
 
   /// An integer of less than 19 digits that is not negative.
   bool digits(std::string_view& into) {
     auto const *at = at_, *const end = end_;
+    while (end - at >= 8 && are_digits(load<std::uint64_t>({at, 8}))) at += 8;
     while (at != end && *at >= '0' && *at <= '9') ++at;
     into = {at_, at};
     return take_digits(at);
@@ -64,6 +64,11 @@ class ShapeReader {
   bool digits(std::int64_t& into) {
     auto const *at = at_, *const end = end_;
     std::uint64_t value = 0;  // What overflows has too many digits.
+    for (; end - at >= 8; at += 8) {
+      auto const eight = load<std::uint64_t>({at, 8});
+      if (!are_digits(eight)) break;
+      value = value * 100'000'000 + number_of(eight);
+    }
     for (; at != end && *at >= '0' && *at <= '9'; ++at) value = value * 10 + static_cast<std::uint64_t>(*at - '0');
     into = static_cast<std::int64_t>(value);
     return take_digits(at);

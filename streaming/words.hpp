@@ -1,6 +1,7 @@
 /// Several bytes at once, as one number. Any thread.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -37,6 +38,35 @@ inline bool is_plain(char c) { return c != '"' && c != '\\' && static_cast<unsig
 /// Marks what is not plain; 0: all eight are.
 inline std::uint64_t not_plain(std::uint64_t bytes) {
   return (bytes | marks::below(bytes, ' ') | marks::equal(bytes, '"') | marks::equal(bytes, '\\')) & marks::tops;
+}
+
+/// Sixteen bytes, each by itself.
+using Sixteen [[gnu::vector_size(16)]] = signed char;
+inline Sixteen load_sixteen(char const* from) {
+  Sixteen bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  return bytes;
+}
+/// None of the bytes that are not plain is 0, all others are. What is above ASCII is negative.
+inline Sixteen other_than_plain(Sixteen bytes) {
+  constexpr auto byte = [](char c) { return static_cast<signed char>(c); };
+  return (bytes < byte(' ')) | (bytes == byte('"')) | (bytes == byte('\\'));
+}
+inline bool is_zero(Sixteen bytes) {
+  auto const [low, high] = std::bit_cast<std::array<std::uint64_t, 2>>(bytes);
+  return (low | high) == 0;
+}
+
+/// All eight bytes are digits.
+inline bool are_digits(std::uint64_t bytes) {
+  constexpr auto halves = marks::ones * 0xf0, digits = marks::ones * '0';
+  return (bytes & halves) == digits && ((bytes + marks::ones * 6) & halves) == digits;
+}
+/// The number that eight digits are: pairs of digits, then pairs of those, then both halves.
+inline std::uint64_t number_of(std::uint64_t digits) {
+  digits = (digits & marks::ones * 0x0f) * (10 << 8 | 1) >> 8;
+  digits = (digits & 0x00ff00ff00ff00ffU) * (100 << 16 | 1) >> 16;
+  return (digits & 0x0000ffff0000ffffU) * (10'000ULL << 32U | 1) >> 32;
 }
 
 /// What a number is written with but for an exponent, and the slash, which stands between: - . / 0-9.
