@@ -47,8 +47,8 @@ class ShapeReader {
     requires(size >= 16)
   bool skip_text() {
     if (end_ - at_ < static_cast<std::ptrdiff_t>(size)) return false;
-    auto other = other_than_plain(load_sixteen(at_ + size - 16));  // The last ones overlap.
-    for (std::size_t i = 0; i + 16 < size; i += 16) other |= other_than_plain(load_sixteen(at_ + i));
+    auto other = other_than_plain(load<Sixteen>({at_ + size - 16, 16}));  // The last ones overlap.
+    for (std::size_t i = 0; i + 16 < size; i += 16) other |= other_than_plain(load<Sixteen>({at_ + i, 16}));
     at_ += size;
     return is_zero(other);
   }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -10,12 +11,16 @@
 
 namespace penstock {
 
+/// Sixteen bytes, each by itself.
+using Sixteen [[gnu::vector_size(16)]] = signed char;
+
 /// The first bytes of `text`, which must have as many as a Word; the first of them is the lowest.
 template <class Word>
 Word load(std::string_view text) {
   Word word;
   std::memcpy(&word, std::to_address(text.begin()), sizeof word);
-  return std::endian::native == std::endian::big ? std::byteswap(word) : word;
+  if constexpr (std::endian::native == std::endian::big && std::unsigned_integral<Word>) word = std::byteswap(word);
+  return word;
 }
 
 // Marks: of eight bytes the top bit of the first that is meant is set, none before it, and perhaps some behind it.
@@ -40,13 +45,6 @@ inline std::uint64_t not_plain(std::uint64_t bytes) {
   return (bytes | marks::below(bytes, ' ') | marks::equal(bytes, '"') | marks::equal(bytes, '\\')) & marks::tops;
 }
 
-/// Sixteen bytes, each by itself.
-using Sixteen [[gnu::vector_size(16)]] = signed char;
-inline Sixteen load_sixteen(char const* from) {
-  Sixteen bytes;
-  std::memcpy(&bytes, from, sizeof bytes);
-  return bytes;
-}
 /// None of the bytes that are not plain is 0, all others are. What is above ASCII is negative.
 inline Sixteen other_than_plain(Sixteen bytes) {
   constexpr auto byte = [](char c) { return static_cast<signed char>(c); };
