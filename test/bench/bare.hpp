@@ -12,6 +12,7 @@
 #include <ctime>
 #include <initializer_list>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -82,6 +83,27 @@ inline void begin_producing(rd_kafka_t* producer, char const* topic) {
       rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) die(rd_kafka_err2str(error));
   if (rd_kafka_flush(producer, 30'000) != RD_KAFKA_RESP_ERR_NO_ERROR) die("flush timed out");
+}
+
+/// Waits where the queue is full. `headers` are taken over; nullptr: none.
+inline void produce(rd_kafka_t* producer, char const* topic, std::string_view key, std::string_view value,
+                    rd_kafka_headers_t* headers = nullptr) {
+  while (true) {
+    auto const error =
+        rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(const_cast<char*>(key.data()), key.size()),
+                          RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+    if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) die(rd_kafka_err2str(error));
+    rd_kafka_poll(producer, 5);
+  }
+}
+
+/// The same of one that was consumed.
+inline void produce(rd_kafka_t* producer, char const* topic, rd_kafka_message_t const& message,
+                    rd_kafka_headers_t* headers = nullptr) {
+  produce(producer, topic, {static_cast<char const*>(message.key), message.key_len},
+          {static_cast<char const*>(message.payload), message.len}, headers);
 }
 
 inline int partitions_of(rd_kafka_t* client, std::string const& name) {

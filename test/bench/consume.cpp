@@ -1,5 +1,5 @@
 // consume BROKERS TOPIC COUNT penstock|bare: how fast one reader takes COUNT records that are there already: penstock's consumer,
-// with their headers, or a bare loop that looks at none. Prints records a second, and the CPU seconds from the first to the last.
+// with their headers, or a bare loop that looks at none. Prints records a second.
 #include "test/bench/bare.hpp"
 
 #include "streaming/kafka/kafka.hpp"
@@ -13,18 +13,11 @@ namespace {
 constexpr std::size_t at_once = 5'000;
 constexpr int wait_ms = 20;
 
-/// poll() says how many came; before the first of them nothing counts.
+/// poll() says how many came.
 template <class Poll>
 void measure(long count, Poll poll) {
-  long done = 0, first = 0;
-  double began = 0, cpu_began = 0;
-  for (auto const give_up = bare::seconds() + 120; done < count;) {
-    if (bare::seconds() > give_up) bare::die("not done after 120 s: " + std::to_string(done) + " of " + std::to_string(count));
-    done += poll();
-    if (began == 0 && done > 0) began = bare::seconds(), cpu_began = bare::cpu_seconds(), first = done;
-  }
-  auto const took = bare::seconds() - began;
-  std::printf("%.0f %.3f\n", static_cast<double>(done - first) / took, bare::cpu_seconds() - cpu_began);
+  long done = 0;
+  std::printf("%.0f\n", bare::rate_until(count, 0, 0, [&] { return done += poll(); }));
 }
 
 void with_penstock(std::string const& brokers, std::string const& topic, long count) {

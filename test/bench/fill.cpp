@@ -42,14 +42,7 @@ class Frames {
     add("connection", "bench-1");
     add("ordinal", std::to_string(ordinal_++));
     std::string const key = symbol.empty() ? channel : symbol;
-    while (true) {
-      auto const error = rd_kafka_producev(producer_, RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_KEY(key.data(), key.size()),
-                                           RD_KAFKA_V_VALUE(const_cast<char*>(payload.data()), payload.size()),
-                                           RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-      if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) bare::die(rd_kafka_err2str(error));
-      rd_kafka_poll(producer_, 10);
-    }
+    bare::produce(producer_, topic_.c_str(), key, payload, headers);
     if (ordinal_ % 1000 == 0) rd_kafka_poll(producer_, 0);
   }
 

@@ -51,23 +51,24 @@ def publish():
                  [Run(run.cpu) for run in limit_runs], better="less")
 
 
+def _over_raw(name, *arguments, **environment):
+    """One of test/bench/*.cpp over raw.binance, whose last word is its rate."""
+    output, _, cpu, peak_mb = timed([f"{asked().build}/test/bench_{name}", brokers(), "raw.binance", *arguments], env=os.environ | environment)
+    return Run(float(output.split()[-1]), cpu * 1e6 / asked().records, peak_mb)
+
+
 def consume():
     """One reader of raw.binance, with the records' headers: a bare consume that looks at none"""
     fill(transformed=False)
-
-    def read(who):
-        rate, cpu = (float(word) for word in program("consume", brokers(), "raw.binance", asked().records, who).split())
-        return Run(rate, cpu * 1e6 / asked().records)
-
-    pairs("consume, headers included", "records/s", "bare consume", lambda: read("penstock"), lambda: read("bare"))
+    pairs("consume, headers included", "records/s", "bare consume", lambda: _over_raw("consume", asked().records, "penstock"),
+          lambda: _over_raw("consume", asked().records, "bare"))
 
 
 def _pass(with_headers=0, commit_ms=0, **environment):
-    """A bare consume -> produce of raw.binance."""
-    output, _, cpu, peak_mb = timed([f"{asked().build}/test/bench_pass", brokers(), "raw.binance", "bench.pass", asked().records, with_headers, commit_ms],
-                                    env=os.environ | environment)
+    """A bare consume -> produce."""
+    run = _over_raw("pass", "bench.pass", asked().records, with_headers, commit_ms, **environment)
     program("forget", brokers(), "bench.pass")
-    return Run(float(output.split()[2]), cpu * 1e6 / asked().records, peak_mb)
+    return run
 
 
 def transform_section():

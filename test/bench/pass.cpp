@@ -35,20 +35,7 @@ class Output {
   Output& operator=(Output const&) = delete;
 
   void produce(rd_kafka_message_t const& message) {
-    auto* const headers = with_headers_ ? canonical_headers() : nullptr;
-    while (true) {
-      auto const error =
-          headers == nullptr
-              ? rd_kafka_producev(producer_, RD_KAFKA_V_TOPIC(topic_), RD_KAFKA_V_KEY(message.key, message.key_len),
-                                  RD_KAFKA_V_VALUE(message.payload, message.len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                  RD_KAFKA_V_END)
-              : rd_kafka_producev(producer_, RD_KAFKA_V_TOPIC(topic_), RD_KAFKA_V_KEY(message.key, message.key_len),
-                                  RD_KAFKA_V_VALUE(message.payload, message.len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                  RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-      if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) bare::die(rd_kafka_err2str(error));
-      rd_kafka_poll(producer_, 5);
-    }
+    bare::produce(producer_, topic_, message, with_headers_ ? canonical_headers() : nullptr);
     if (in_transactions_) consumed_[message.partition] = message.offset + 1;
   }
 
@@ -98,22 +85,22 @@ int main(int argc, char** argv) {
   auto* queue = rd_kafka_queue_get_consumer(consumer);
   std::vector<rd_kafka_message_t*> batch(10'000);
   long done = 0;
-  double began = 0, begun = 0;
+  double began = 0, transaction_began = 0;
   while (done < count) {
     auto const got = rd_kafka_consume_batch_queue(queue, 20, batch.data(), batch.size());
     for (ssize_t at = 0; at < got; ++at) {
       auto* message = batch[static_cast<std::size_t>(at)];
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die(rd_kafka_message_errstr(message));
-      if (began == 0) began = begun = bare::seconds();
+      if (began == 0) began = transaction_began = bare::seconds();
       output.produce(*message);
       rd_kafka_message_destroy(message);
       ++done;
     }
     output.poll();
-    if (commit_every > 0 && began > 0 && done < count && bare::seconds() - begun >= commit_every) {
+    if (commit_every > 0 && began > 0 && done < count && bare::seconds() - transaction_began >= commit_every) {
       output.commit(consumer, argv[2]);
       output.begin();
-      begun = bare::seconds();
+      transaction_began = bare::seconds();
     }
   }
   output.flush();

@@ -34,19 +34,7 @@ int main(int argc, char** argv) {
     auto* message = messages[at];
     rd_kafka_headers_t* headers = nullptr;
     if (rd_kafka_message_detach_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) headers = nullptr;
-    while (true) {
-      auto const error =
-          headers == nullptr
-              ? rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(argv[3]), RD_KAFKA_V_KEY(message->key, message->key_len),
-                                  RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                  RD_KAFKA_V_END)
-              : rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(argv[3]), RD_KAFKA_V_KEY(message->key, message->key_len),
-                                  RD_KAFKA_V_VALUE(message->payload, message->len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                  RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-      if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) bare::die(rd_kafka_err2str(error));
-      rd_kafka_poll(producer, 5);
-    }
+    bare::produce(producer, argv[3], *message, headers);
     if (at % 1000 == 0) rd_kafka_poll(producer, 0);
   }
   if (rd_kafka_flush(producer, 120'000) != RD_KAFKA_RESP_ERR_NO_ERROR) bare::die("flush timed out");
