@@ -83,5 +83,8 @@ std::span<std::string_view const> content_columns_of(std::string_view kind) {
 Conflict conflict_of(std::string_view kind) {
   return with_kind(kind, Conflict::append, []<class Kind>() { return Kind::conflict; });
 }
+Conflict conflict_of(MarketRecord const& record) {
+  return std::visit([]<class Kind>(Kind const&) { return Kind::conflict; }, record);
+}
 
 }  // namespace penstock

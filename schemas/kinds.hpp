@@ -72,6 +72,7 @@ std::span<std::string_view const> identity_columns_of(std::string_view kind);
 /// All columns but received_at.
 std::span<std::string_view const> content_columns_of(std::string_view kind);
 Conflict conflict_of(std::string_view kind);
+Conflict conflict_of(MarketRecord const& record);
 
 /// Appends one row of PostgreSQL's binary COPY format (numeric, timestamptz, bigint, boolean, text). Absent is null; text comes
 /// out as UTF-8 as it does in JSON, with U+FFFD for NUL, too.

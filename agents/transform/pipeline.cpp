@@ -37,12 +37,14 @@ Pipeline::Verdict Pipeline::take(RawRecord const& raw, Offset offset, bool may_w
   sequence_.begin({raw.channel, raw.connection, raw.publisher, origin, raw.received_at, offset, raw.replayed}, out);
   for (auto& item : decoded_.items) {
     if (!find_symbol(item, out)) continue;
+    auto const identity = identity_of(item.record);
+    window_of(item.record).expect(identity);
     if (auto const why = validate(item.record)) {
       out.reject(item.index, *why);
       continue;
     }
     if (auto const* instrument = std::get_if<Instrument>(&item.record)) catalogue_.add(*instrument);
-    sequence_.see(item.record, is_repeated(item.record), out);
+    sequence_.see(item.record, is_repeated(item.record, identity), out);
   }
   sequence_.end(out);
   return Verdict::decoded;
@@ -83,10 +85,11 @@ bool Pipeline::find_symbol(Decoded::Item& item, Downstream& out) const {
   return false;
 }
 
-bool Pipeline::is_repeated(MarketRecord& record) {
-  auto const identity = identity_of(record);
-  if (conflict_of(kind_of(record)) == Conflict::append) return once_.seen(identity);
-  return versions_.seen(identity, content_of(record));
+Window& Pipeline::window_of(MarketRecord const& record) { return conflict_of(record) == Conflict::append ? once_ : versions_; }
+
+bool Pipeline::is_repeated(MarketRecord& record, std::uint64_t identity) {
+  auto& window = window_of(record);
+  return window.seen(identity, &window == &versions_ ? content_of(record) : 0);
 }
 
 // Of all fields but received_at, which differs each time; the time of instruments and venues is that, too.

@@ -46,7 +46,8 @@ class Pipeline {
   bool must_wait() const;
   bool is_known(MarketRecord const& record) const;
   bool find_symbol(Decoded::Item& item, Downstream& out) const;
-  bool is_repeated(MarketRecord& record);
+  Window& window_of(MarketRecord const& record);
+  bool is_repeated(MarketRecord& record, std::uint64_t identity);
   std::uint64_t content_of(MarketRecord& record);
 
   Provider const& provider_;

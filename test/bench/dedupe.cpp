@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 int main(int count, char** arguments) {
   if (count != 2) {
@@ -14,12 +15,15 @@ int main(int count, char** arguments) {
   auto const ids = std::atoll(arguments[1]);
   constexpr std::int64_t measured = 2'000'000;
   penstock::Window window{ids, static_cast<std::size_t>(ids) * 4};
-  std::uint64_t state = 7;
+  std::uint64_t state = 7, coming = 0;
   std::int64_t offset = 0, repeated = 0;
+  // A transformer, too, says what comes while it has something else to do.
   auto const see = [&] {
-    window.advance(penstock::Offset{offset++});
     state = state * 6364136223846793005U + 1442695040888963407U;
-    repeated += window.seen(state ^ (state >> 29U));
+    auto const hash = std::exchange(coming, state ^ (state >> 29U));
+    window.expect(coming);
+    window.advance(penstock::Offset{offset++});
+    repeated += window.seen(hash);
   };
   while (offset < ids + ids / 10) see();
   auto const began = std::clock();

@@ -54,27 +54,35 @@ TEST_CASE("dedupe: the oldest sightings fall out where there are too many") {
   for (std::uint64_t hash = 0; hash < 10'000; ++hash) CHECK_FALSE(seen(window, 0, hash * 0x9E3779B97F4A7C15U));
   CHECK(seen(window, 1, 9'999 * 0x9E3779B97F4A7C15U));
   CHECK_FALSE(seen(window, 1, 0));
-  CHECK(window.size() <= 4096);
+  CHECK(window.sightings() <= 4096);
 }
 
-TEST_CASE("dedupe: the same as a plain map of last offsets, whatever comes") {
+TEST_CASE("dedupe: the same as a plain map of what was seen last, whatever comes") {
+  struct Seen {
+    std::int64_t offset;
+    std::uint64_t content;
+  };
   std::mt19937_64 random{20260102};
-  for (auto const window_records : {1, 2, 17, 500, 3000}) {
-    CAPTURE(window_records);
-    Window window{window_records, 1 << 20};
-    std::unordered_map<std::uint64_t, std::int64_t> last;
-    std::int64_t offset = 0;
-    for (int i = 0; i < 60'000; ++i) {
-      auto const jump = random() % 1000;
-      offset += jump == 0 ? window_records * 2 : jump < 300 ? 0 : 1;
-      // Few low bits, so that slots collide.
-      auto const hash = (random() % 2000) << (random() % 3 == 0 ? 40 : 3);
-      auto const found = last.find(hash);
-      bool const expected = found != last.end() && offset - found->second < window_records;
-      REQUIRE(seen(window, offset, hash) == expected);
-      last[hash] = offset;
+  for (auto const window_records : {1, 2, 17, 500, 3000})
+    for (bool const with_contents : {false, true}) {
+      CAPTURE(window_records);
+      CAPTURE(with_contents);
+      Window window{window_records, 1 << 20, with_contents};
+      std::unordered_map<std::uint64_t, Seen> last;
+      std::int64_t offset = 0;
+      for (int i = 0; i < 60'000; ++i) {
+        auto const jump = random() % 1000;
+        offset += jump == 0 ? window_records * 2 : jump < 300 ? 0 : 1;
+        // Few low bits, so that a bucket has room for a small part of those that belong there.
+        auto const hash = (random() % 2000) << (random() % 3 == 0 ? 40 : 3);
+        auto const content = with_contents ? random() % 3 : 0;
+        auto const found = last.find(hash);
+        bool const expected =
+            found != last.end() && offset - found->second.offset < window_records && found->second.content == content;
+        REQUIRE(seen(window, offset, hash, content) == expected);
+        last[hash] = {offset, content};
+      }
     }
-  }
 }
 
 TEST_CASE("dedupe: state follows from the last W offsets alone") {
@@ -100,6 +108,6 @@ TEST_CASE("dedupe: bytes of an entry") {
     seen(window, offset, static_cast<std::uint64_t>(offset) * 0x9E3779B97F4A7C15U);
   auto const bytes = static_cast<double>(window.memory_bytes()) / 100'000;
   MESSAGE("bytes per entry: " << bytes);
-  CHECK(window.size() == 100'000);
+  CHECK(window.sightings() == 100'000);
   CHECK(bytes < 32);
 }
