@@ -241,11 +241,29 @@ def _middle(values):
     return statistics.median(known) if known else None
 
 
+def _broker_compiles():
+    """CPU seconds of its Java's compilers, as many as there are: idle ones end."""
+    pid, seconds = broker_pid(), 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            if "Compiler" in open(f"/proc/{pid}/task/{task}/comm").read():
+                seconds += cpu_of(f"{pid}/task/{task}")
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return seconds
+
+
 def warm_up(run):
-    """What does not count: Java compiles the broker's way through it meanwhile. For a record of a transformer a broker took 2.8 and 3.1 us of CPU in
-    the second and third run, 1.4 in the fourth, 1.2 from then on."""
-    for _ in range(1 if options.quick else 3):
+    """What does not count: Java compiles the broker's way through it meanwhile, which takes as much CPU as a transformer's records in the first runs, and
+    up to a minute. Until two runs, one after the other, went by with less than a twentieth of a core for it; at least three, at most twenty."""
+    at_rest = 0
+    for at in range(1 if options.quick else 20):
+        compiled, began = _broker_compiles(), time.monotonic()
         run()
+        took = (_broker_compiles() - compiled) / (time.monotonic() - began)
+        at_rest = at_rest + 1 if took < 0.05 else 0
+        if at >= 2 and at_rest >= 2:
+            break
 
 
 def pairs(name, unit, limit_name, ours, limit, aim=None, better="more", rounds=None):
