@@ -25,7 +25,9 @@ std::uint32_t size_of(std::string_view bytes) { return static_cast<std::uint32_t
 }  // namespace
 
 void KeptDeliveries::keep(Delivery const& delivery) {
-  auto* to = room_for(bytes_of(delivery));
+  auto const bytes = bytes_of(delivery);
+  auto* to = room_for(bytes);
+  bytes_ += bytes + sizeof(Kept);
   kept_.push_back({.bytes = to,
                    .key_bytes = size_of(delivery.key),
                    .value_bytes = size_of(delivery.value),
@@ -62,7 +64,7 @@ void KeptDeliveries::clear() {
   kept_.clear();
   blocks_.clear();
   free_ = nullptr;
-  left_ = 0;
+  left_ = bytes_ = 0;
 }
 
 char* KeptDeliveries::room_for(std::size_t bytes) {

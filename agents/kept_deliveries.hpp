@@ -14,6 +14,7 @@ class KeptDeliveries {
  public:
   void keep(Delivery const& delivery);
   std::size_t size() const { return kept_.size(); }
+  std::size_t bytes() const { return bytes_; }  ///< of memory
   /// The one that was kept as number `index`, from 0. Valid until clear().
   Delivery at(std::size_t index) const;
   void clear();
@@ -32,6 +33,7 @@ class KeptDeliveries {
   std::vector<std::unique_ptr<char[]>> blocks_;
   char* free_ = nullptr;  ///< in the last block
   std::size_t left_ = 0;  ///< bytes from there
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace penstock

@@ -263,7 +263,8 @@ std::vector<Setting> made() {
       list("store.kinds", "", "Which md.<kind> topics to store; empty: all. Example: trades,candles", kinds()),
       text("store.group", "penstock-store", "Consumer group; processes of one group share the work"),
       integer("store.batch_count_max", 50'000, 1, 10'000'000, "Records until a batch is written"),
-      integer("store.batch_bytes_max", 16'777'216, 1'024, 1'073'741'824, "Bytes until a batch is written"),
+      integer("store.batch_bytes_max", 20'971'520, 1'024, 1'073'741'824,
+              "Bytes, of rows and of the records that they came from, until a batch is written"),
       integer("store.batch_age_ms_max", 50, 1, 600'000, "Milliseconds until a batch is written, though more comes all the time"),
 
       integer("dead.max_attempts", 5, 1, 1'000, "A dead letter that failed so many times is not replayed any more"),

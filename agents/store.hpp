@@ -18,7 +18,7 @@ namespace penstock {
 struct StoreOptions {
   std::vector<Topic> topics;                           ///< md.<kind>
   std::size_t batch_count_max = 50'000;                ///< records
-  std::size_t batch_bytes_max = 16 << 20;              ///< of rows
+  std::size_t batch_bytes_max = 20 << 20;              ///< of rows, and of the records that they came from
   std::chrono::milliseconds batch_age_max{50};         ///< since the first record of the batch was taken
   std::chrono::milliseconds letters_flush_max{1'000};  ///< one wait for dead letters to be acknowledged; it is repeated
 };

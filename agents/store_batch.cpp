@@ -35,7 +35,7 @@ std::expected<void, Reject> StoreBatch::add(Delivery const& delivery) {
   auto& table = write_.tables[progress.table];
   auto const before = table.rows.size();
   append_copy_row(table.rows, *record);
-  bytes_ += table.rows.size() - before;
+  rows_bytes_ += table.rows.size() - before;
   table.ends.push_back(table.rows.size());
   table.deliveries.push_back(deliveries_.size());
   table.partitions.push_back(progress.partition);
@@ -84,7 +84,7 @@ void StoreBatch::clear() {
   write_.read.clear();
   write_.dead.clear();
   write_.skipped.clear();
-  bytes_ = count_ = current_ = 0;
+  rows_bytes_ = count_ = current_ = 0;
   transformed_at_ = {};
 }
 

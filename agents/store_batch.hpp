@@ -20,7 +20,8 @@ class StoreBatch {
 
   bool empty() const { return progress_.empty(); }
   std::size_t count() const { return count_; }  ///< deliveries, bad ones included
-  std::size_t bytes() const { return bytes_; }
+  /// Of memory: rows, and the deliveries that they came from.
+  std::size_t bytes() const { return rows_bytes_ + deliveries_.bytes(); }
   Delivery delivery(std::size_t index) const { return deliveries_.at(index); }
   /// When the publisher saw each record that became a row.
   std::vector<Time> const& received_at() const { return received_at_; }
@@ -55,7 +56,7 @@ class StoreBatch {
   std::optional<TopicPartition> repeated_;
   std::size_t current_ = 0;  // Deliveries come in runs of one partition.
   WriteBatch write_;
-  std::size_t bytes_ = 0, count_ = 0;
+  std::size_t rows_bytes_ = 0, count_ = 0;
 };
 
 }  // namespace penstock

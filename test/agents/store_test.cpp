@@ -220,6 +220,22 @@ TEST_CASE(
   for (std::size_t attempt = 1; attempt < 8; ++attempt) CHECK(world.sink.started[attempt].to == world.sink.started[0].to);
 }
 
+TEST_CASE("store: a batch is full by the bytes of its rows and of the records that they came from") {
+  World world;
+  auto const record = trade(10'000);
+  constexpr std::size_t poll = 5'000;
+  // Their keys and values alone. Rows are half as large.
+  world.options.batch_bytes_max = poll * (record.key.size() + record.value.size());
+  for (std::size_t id = 0; id < 4 * poll; ++id) world.consumer.append(trades, record);
+  for (int failure = 0; failure < 8; ++failure) world.sink.faults.push_back(away());
+  std::int64_t left = 0;
+  world.clock.at(std::chrono::milliseconds{1'500}, [&] { left = world.consumer.lag_records(); });
+  world.consumer.then_assign({.gained = {trades}, .lost = {}});
+  world.run();
+  CHECK(left == 2 * poll);
+  CHECK(world.rows_written() == 4 * poll);
+}
+
 TEST_CASE("store: a fatal fault ends the run") {
   World world;
   world.consumer.append(trades, trade(1));
