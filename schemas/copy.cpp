@@ -130,7 +130,7 @@ std::size_t size_max(std::optional<Value> const& value) {
 // ----
 
 template <class Kind>
-void append(std::string& out, Kind const& record) {
+[[gnu::flatten]] void append(std::string& out, Kind const& record) {
   auto size = sizeof(std::int16_t);
   for_each_field<Kind>([&]<std::size_t i>() { size += length_bytes + size_max(record.*std::get<i>(fields<Kind>).member); });
   append_at_most(out, size, [&](char* at) {

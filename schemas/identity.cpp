@@ -93,7 +93,7 @@ std::uint64_t hash(Kind const& record, char tag) {
 }
 
 template <class Kind>
-std::uint64_t identity(Kind const& record) {
+[[gnu::flatten]] std::uint64_t identity(Kind const& record) {
   if (by_content(record)) return hash<[](std::string_view name) { return name != "received_at"; }>(record, 'c');
   return hash<[](std::string_view name) { return std::ranges::contains(Kind::identity, name); }>(record, 'i');
 }

@@ -85,7 +85,7 @@ char* put_value(char* at, std::optional<Value> const& value) {
 }
 
 template <class Kind>
-void append(std::string& out, Kind const& record) {
+[[gnu::flatten]] void append(std::string& out, Kind const& record) {
   std::size_t size = 2;
   for_each_field<Kind>(
       [&]<std::size_t i>() { size += label<Kind, i>.size() + size_max(record.*std::get<i>(fields<Kind>).member); });

@@ -43,7 +43,7 @@ bool read(ShapeReader& in, std::optional<Value>& into) {
 
 /// False: it is spelled otherwise, or bad, and part of it may be in `record`.
 template <class Kind>
-bool read_record(std::string_view json, Kind& record) {
+[[gnu::flatten]] bool read_record(std::string_view json, Kind& record) {
   ShapeReader in{json};
   bool fits = true;
   for_each_field<Kind>([&]<std::size_t i>() {

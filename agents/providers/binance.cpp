@@ -425,7 +425,7 @@ void decode_tickers(json::document& document, RawRecord const& raw, Decoded& int
   });
 }
 
-bool decode_shape(RawRecord const& raw, Decoded& into) {
+[[gnu::flatten]] bool decode_shape(RawRecord const& raw, Decoded& into) {
   if (raw.channel == "trade") return read_streamed_trade(raw.value, append<Trade>(into, 0, source, raw));
   if (raw.channel == "bookTicker") return read_streamed_ticker(raw.value, append<Ticker>(into, 0, source, raw));
   return false;

@@ -249,7 +249,7 @@ bool read_spelled_market(ShapeReader& in, std::string_view behind_id, Ticker& ti
 }
 
 /// A list that is not empty.
-bool decode_shape(RawRecord const& raw, Decoded& into) {
+[[gnu::flatten]] bool decode_shape(RawRecord const& raw, Decoded& into) {
   if (raw.channel != "coins/markets") return false;
   auto const currency = query_parameter(raw.request, "vs_currency");
   ShapeReader in{raw.value};

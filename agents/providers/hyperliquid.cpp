@@ -279,7 +279,9 @@ bool read_spelled_trades(RawRecord const& raw, Decoded& into) {
   return in.literal("]") && (!streamed || in.literal("}")) && in.at_end();
 }
 
-bool decode_shape(RawRecord const& raw, Decoded& into) { return raw.channel == "trades" && read_spelled_trades(raw, into); }
+[[gnu::flatten]] bool decode_shape(RawRecord const& raw, Decoded& into) {
+  return raw.channel == "trades" && read_spelled_trades(raw, into);
+}
 
 void decode_document(json::document& document, RawRecord const& raw, Decoded& into) {
   auto const channel = raw.channel;

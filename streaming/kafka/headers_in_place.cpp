@@ -100,7 +100,7 @@ char const* end_of_record(std::string_view key, std::string_view value) {
 
 }  // namespace
 
-bool read_headers_in_place(std::string_view key, std::string_view value, HeaderViews& into) {
+[[gnu::flatten]] bool read_headers_in_place(std::string_view key, std::string_view value, HeaderViews& into) {
   into.clear();
   if (!lie_together(key, value)) return false;
   auto const* const end = end_of_record(key, value);
