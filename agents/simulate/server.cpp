@@ -1,17 +1,18 @@
 #include "agents/simulate/server.hpp"
 
 #include "streaming/fault.hpp"
+#include "streaming/http/frame.hpp"
+#include "streaming/http/opening.hpp"
 #include "streaming/log.hpp"
 
-// Beast takes long to compile: it is only here and in streaming/http/server.cpp. It speaks HTTP; websocket frames are
-// written here, many to one send, which is what makes it fast.
+// Beast takes long to compile: it is only here and in streaming/http. It speaks HTTP; websocket frames are written here,
+// many to one send, which is what makes it fast.
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/websocket/detail/hybi13.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
 #include <format>
@@ -24,6 +25,7 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
+namespace websocket = penstock::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 using namespace std::chrono_literals;
@@ -58,7 +60,7 @@ Target parse_target(std::string_view target) {
 class ClientFrames {
  public:
   struct Frame {
-    unsigned opcode;
+    websocket::Opcode opcode;
     std::string payload;
   };
   void add(std::string_view bytes) { waiting_ += bytes; }
@@ -72,25 +74,14 @@ class ClientFrames {
 };
 
 std::optional<ClientFrames::Frame> ClientFrames::next() {
-  auto const at = [&](std::size_t index) { return static_cast<unsigned char>(waiting_[index]); };
-  if (waiting_.size() < 2) return {};
-  auto const masked = (at(1) & 0x80U) != 0;
-  std::size_t size = at(1) & 0x7FU, head = 2;
-  if (size == 126) {
-    if (waiting_.size() < 4) return {};
-    size = static_cast<std::size_t>(at(2)) << 8U | at(3);
-    head = 4;
-  }
-  if (!masked || size > client_frame_bytes_most || (at(1) & 0x7FU) == 127) {
-    bad_ = true;
-    return {};
-  }
-  if (waiting_.size() < head + 4 + size) return {};
-  Frame frame{.opcode = at(0) & 0x0FU, .payload = waiting_.substr(head + 4, size)};
-  for (std::size_t index = 0; index < size; ++index)
-    frame.payload[index] = static_cast<char>(static_cast<unsigned char>(frame.payload[index]) ^ at(head + index % 4));
-  waiting_.erase(0, head + 4 + size);
-  return frame;
+  auto const frame = websocket::read_frame(waiting_);
+  if (frame && !*frame) return {};
+  bad_ = !frame || !(*frame)->mask || (*frame)->payload_bytes > client_frame_bytes_most;
+  if (bad_ || waiting_.size() < (*frame)->head_bytes + (*frame)->payload_bytes) return {};
+  Frame next{.opcode = (*frame)->opcode, .payload = waiting_.substr((*frame)->head_bytes, (*frame)->payload_bytes)};
+  websocket::mask_payload(next.payload.data(), next.payload.size(), *(*frame)->mask);
+  waiting_.erase(0, (*frame)->head_bytes + next.payload.size());
+  return next;
 }
 
 }  // namespace
@@ -313,13 +304,10 @@ bool Server::State::Socket::upgrade(HttpRequest const& request, Venue& asked, Ta
   if (!session) return false;
   venue = &asked;
   frames.emplace(server->options.faults, server->options.seed);
-  // Beast's own computation of the accept key; its websocket stream would write frame by frame.
-  beast::websocket::detail::sec_ws_accept_type accept;
-  beast::websocket::detail::make_sec_ws_accept(accept, request[http::field::sec_websocket_key]);
   response = HttpResponse{http::status::switching_protocols, request.version()};
   response.set(http::field::upgrade, "websocket");
   response.set(http::field::connection, "Upgrade");
-  response.set(http::field::sec_websocket_accept, beast::string_view{accept.data(), accept.size()});
+  response.set(http::field::sec_websocket_accept, websocket::accept_of(request[http::field::sec_websocket_key]));
   http::async_write(socket, response, [self = shared_from_this()](error_code error, std::size_t) {
     if (error) return self->end();
     self->server->guarded([&] { self->begin_websocket(); });
@@ -374,18 +362,18 @@ bool Server::State::Socket::take_frames() {
   while (auto const frame = client.next()) {
     heard = std::chrono::steady_clock::now();
     if (is_closing || is_cut) {
-      if (frame->opcode == 0x8) return end(), false;
+      if (frame->opcode == websocket::Opcode::close) return end(), false;
       continue;
     }
     switch (frame->opcode) {
-      case 0x1:
-      case 0x2: {
+      case websocket::Opcode::text:
+      case websocket::Opcode::binary: {
         std::string why;
         if (!session->receive(frame->payload, server->now_of_streams(), *frames, why)) close(1008, why);
         break;
       }
-      case 0x8: close(1000, ""); break;
-      case 0x9: frames->pong(frame->payload); break;
+      case websocket::Opcode::close: close(1000, ""); break;
+      case websocket::Opcode::ping: frames->pong(frame->payload); break;
       default: break;
     }
   }

@@ -5,53 +5,40 @@ namespace {
 constexpr int overtaken_most = 8;
 }
 
-void Frames::append_frame(unsigned char opcode, std::string_view payload) {
-  auto const byte = [](std::uint64_t value, unsigned shift) { return static_cast<char>(value >> shift & 0xFFU); };
-  bytes_ += static_cast<char>(0x80U | opcode);  // Whole message; servers do not mask.
-  auto const size = static_cast<std::uint64_t>(payload.size());
-  if (size < 126) {
-    bytes_ += static_cast<char>(size);
-  } else if (size < 65536) {
-    bytes_ += static_cast<char>(126);
-    bytes_ += byte(size, 8);
-    bytes_ += byte(size, 0);
-  } else {
-    bytes_ += static_cast<char>(127);
-    for (unsigned shift = 56; shift < 64; shift -= 8) bytes_ += byte(size, shift);
-  }
-  bytes_ += payload;
+void Frames::add(http::Opcode opcode, std::string_view payload) {
+  http::append_frame(bytes_, opcode, payload);
   ++count_;
 }
 
 Frames::Fate Frames::data(std::size_t stream, std::string_view payload) {
   if (late_ && late_->stream == stream) send_late();
-  if ((drop_ | malformed_ | duplicate_ | reorder_) == 0) return append_frame(0x1, payload), Fate::sent;
+  if ((drop_ | malformed_ | duplicate_ | reorder_) == 0) return add(http::Opcode::text, payload), Fate::sent;
   Random random{seed_ ^ std::hash<std::string_view>{}(payload)};
   auto const happens = [&](std::uint64_t limit) { return random.next() >> 32U < limit; };
   if (happens(drop_)) return Fate::dropped;
   if (happens(malformed_)) {
     kept_ = static_cast<std::size_t>(1 + random.below(static_cast<std::int64_t>(payload.size()) - 1));
-    append_frame(0x1, payload.substr(0, kept_));
+    add(http::Opcode::text, payload.substr(0, kept_));
     return Fate::cut;
   }
   if (!late_ && happens(reorder_)) {
     late_ = Late{.stream = stream, .payload = std::string{payload}};
     return Fate::sent;
   }
-  append_frame(0x1, payload);
-  if (happens(duplicate_)) append_frame(0x1, payload);
+  add(http::Opcode::text, payload);
+  if (happens(duplicate_)) add(http::Opcode::text, payload);
   if (late_ && ++late_->overtaken_by == overtaken_most) send_late();
   return Fate::sent;
 }
 
 void Frames::send_late() {
-  if (auto const late = std::exchange(late_, std::nullopt)) append_frame(0x1, late->payload);
+  if (auto const late = std::exchange(late_, std::nullopt)) add(http::Opcode::text, late->payload);
 }
 
 void Frames::close(std::uint16_t code, std::string_view reason) {
   std::string payload{static_cast<char>(code >> 8U), static_cast<char>(code & 0xFFU)};
   payload += reason;
-  append_frame(0x8, payload);
+  add(http::Opcode::close, payload);
 }
 
 std::optional<std::string> query_value(std::string_view query, std::string_view name) {

@@ -4,6 +4,7 @@
 
 #include "agents/simulate/source.hpp"
 #include "agents/simulate/truth.hpp"
+#include "streaming/http/frame.hpp"
 #include "streaming/record.hpp"
 
 #include <chrono>
@@ -53,15 +54,15 @@ class Frames {
         duplicate_{to_limit(faults.duplicate)},
         reorder_{to_limit(faults.reorder)} {}
 
-  void control(std::string_view payload) { append_frame(0x1, payload); }
+  void control(std::string_view payload) { add(http::Opcode::text, payload); }
   /// `stream`: any number of its own; the frames of one stream stay in their order.
   Fate data(std::size_t stream, std::string_view payload);
   /// Bytes that were left of the frame that was cut last.
   std::size_t kept() const { return kept_; }
   /// The frame that is being overtaken goes out now. To be called before bytes() are sent.
   void send_late();
-  void ping(std::string_view payload) { append_frame(0x9, payload); }
-  void pong(std::string_view payload) { append_frame(0xA, payload); }
+  void ping(std::string_view payload) { add(http::Opcode::ping, payload); }
+  void pong(std::string_view payload) { add(http::Opcode::pong, payload); }
   void close(std::uint16_t code, std::string_view reason);
 
   std::string& bytes() { return bytes_; }
@@ -71,7 +72,7 @@ class Frames {
 
  private:
   static std::uint64_t to_limit(double part) { return static_cast<std::uint64_t>(part * 4294967296.0); }
-  void append_frame(unsigned char opcode, std::string_view payload);
+  void add(http::Opcode opcode, std::string_view payload);
 
   struct Late {
     std::size_t stream = 0;

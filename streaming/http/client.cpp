@@ -137,7 +137,7 @@ class CurlClient final : public Client {
 
   std::unique_ptr<Websocket> connect(std::string const& url, std::vector<Header> const& headers) override try {
     if (sockets_.size() >= sockets_max) return std::make_unique<ClosedWebsocket>("too many websockets are open");
-    return std::make_unique<CurlWebsocket>(multi_.get(), options_, sockets_, url, headers);
+    return std::make_unique<CurlWebsocket>(multi_.get(), options_, sockets_, Opening{url, headers});
   } catch (std::runtime_error const& error) {
     return std::make_unique<ClosedWebsocket>(error.what());
   }
@@ -168,7 +168,7 @@ class CurlClient final : public Client {
       curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
       static_cast<Transfer*>(transfer)->finished(result);
     }
-    for (auto* const socket : sockets_) socket->flush();
+    for (auto* const socket : sockets_) socket->work();
     return finished;
   }
 
@@ -188,10 +188,9 @@ class CurlClient final : public Client {
   std::size_t descriptors(bool read) {
     watched_.clear();
     for (auto const* socket : sockets_) {
-      auto const events = (read ? CURL_WAIT_POLLIN : 0) | (socket->wants_to_write() ? CURL_WAIT_POLLOUT : 0);
+      auto const events = socket->events(read);
       auto const descriptor = socket->descriptor();
-      if (events != 0 && descriptor != CURL_SOCKET_BAD)
-        watched_.push_back({.fd = descriptor, .events = static_cast<short>(events), .revents = 0});
+      if (events != 0 && descriptor != CURL_SOCKET_BAD) watched_.push_back({.fd = descriptor, .events = events, .revents = 0});
     }
     return watched_.size();
   }

@@ -1,4 +1,4 @@
-/// HTTP requests and websockets over libcurl, all on the caller's thread. TLS certificates are verified.
+/// HTTP requests and websockets over connections of libcurl, all on the caller's thread. TLS certificates are verified.
 #pragma once
 
 #include "streaming/record.hpp"

@@ -13,6 +13,7 @@ struct Destroy {
 };
 using Easy = std::unique_ptr<CURL, Destroy<curl_easy_cleanup>>;
 using Multi = std::unique_ptr<CURLM, Destroy<curl_multi_cleanup>>;
+using Url = std::unique_ptr<CURLU, Destroy<curl_url_cleanup>>;
 using List = std::unique_ptr<curl_slist, Destroy<curl_slist_free_all>>;
 
 }  // namespace penstock::http

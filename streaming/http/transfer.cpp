@@ -34,7 +34,7 @@ Transfer::Transfer(CURLM* multi, TransferOptions const& options, std::string con
   set(CURLOPT_URL, url.c_str());
   set(CURLOPT_PROTOCOLS_STR, schemes);
   set(CURLOPT_HTTPHEADER, headers_.get());
-  set(CURLOPT_USERAGENT, "penstock/0.1");
+  set(CURLOPT_USERAGENT, user_agent);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_QUICK_EXIT, 1L);  // A name that is still being looked up does not hold up the end of the process.
   set(CURLOPT_NOPROXY, no_proxy().c_str());

@@ -11,6 +11,8 @@
 
 namespace penstock::http {
 
+inline constexpr auto user_agent = "penstock/0.1";
+
 struct TransferOptions {
   std::string ca_file;
   std::chrono::milliseconds connect_timeout{};

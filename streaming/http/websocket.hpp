@@ -1,9 +1,14 @@
-/// A websocket over libcurl. Belongs to the client that made it, and to its thread.
+/// A websocket over a connection of libcurl's, which looks up the name, goes through proxies and does TLS. Belongs to the
+/// client that made it, and to its thread. Frames are read where they lie in its buffer: what waits there is never much more
+/// than one piece and one message, the rest stays with the server.
 #pragma once
 
 #include "streaming/http/client.hpp"
+#include "streaming/http/frame.hpp"
+#include "streaming/http/opening.hpp"
 #include "streaming/http/transfer.hpp"
 
+#include <chrono>
 #include <deque>
 #include <set>
 #include <string>
@@ -14,8 +19,7 @@ namespace penstock::http {
 class CurlWebsocket final : public Websocket, private Transfer {
  public:
   /// Puts itself into `sockets` and takes itself out again.
-  CurlWebsocket(CURLM* multi, TransferOptions const& options, std::set<CurlWebsocket*>& sockets, std::string const& url,
-                std::vector<Header> const& headers);
+  CurlWebsocket(CURLM* multi, TransferOptions const& options, std::set<CurlWebsocket*>& sockets, Opening opening);
   ~CurlWebsocket() override;
 
   State state() const override { return state_; }
@@ -26,35 +30,50 @@ class CurlWebsocket final : public Websocket, private Transfer {
 
   // For the client.
   curl_socket_t descriptor() const;
-  bool wants_to_write() const { return state_ == State::open && !outgoing_.empty(); }
-  /// libcurl may hold bytes already that no poll of the socket tells of.
+  /// `read`: messages are wanted. Of CURL_WAIT_POLLIN and CURL_WAIT_POLLOUT.
+  short events(bool read) const;
+  /// libcurl or this object may hold bytes already that no poll of the socket tells of.
   bool may_hold_more() const { return state_ == State::open && may_hold_more_; }
-  /// Sends what is queued, as far as the socket takes it.
-  void flush();
+  /// Goes on with the opening, and sends what is queued, as far as the socket takes it.
+  void work();
 
  private:
-  struct Frame {
-    std::string payload;
-    unsigned int flags;
+  struct Outgoing {
+    std::string bytes;
     std::size_t sent = 0;
+    bool begun = false;  ///< TLS may have a part of it that is not in `sent`
   };
 
   void finished(CURLcode result) override;
-  /// Makes room for the next piece at the end of what is already here.
-  void reserve(std::size_t bytes);
-  /// Deals with one piece of a frame; true: a message is whole.
-  bool take(std::size_t bytes, curl_ws_frame const& meta);
-  void answer_control(curl_ws_frame const& meta, std::string_view payload);
+  void open();
+  void read_answer();
+  void flush();
+  /// True: all of it is sent.
+  bool send_rest(Outgoing& outgoing);
+  void queue_control(Opcode opcode, std::string_view payload);
+  /// The next message of those in the buffer.
+  std::optional<std::string_view> next_message();
+  std::optional<std::string_view> take(Frame const& frame, std::string_view payload);
+  void answer_control(Opcode opcode, std::string_view payload);
+  /// Reads what is there into the buffer, at most one piece. False: nothing was, or the connection has ended.
+  bool read_piece();
   void fail(std::string why);
+  /// Tells the server, too.
+  void fail(std::string_view close_code, std::string why);
 
   std::set<CurlWebsocket*>& sockets_;
+  Opening opening_;
+  std::chrono::steady_clock::time_point open_until_;
+  std::chrono::milliseconds open_within_;
   State state_ = State::connecting;
+  bool connected_ = false;  ///< by libcurl; the opening, or the websocket, goes on
   std::string error_;
-  std::deque<Frame> outgoing_;
-  std::vector<char> buffer_;       ///< the message, then the control frame that came in the middle of it
-  std::size_t message_bytes_ = 0;  ///< of the message so far
-  std::size_t control_bytes_ = 0;
-  bool whole_ = false;  ///< the message in the buffer was given out
+  Outgoing request_;
+  std::deque<Outgoing> outgoing_;
+  std::vector<char> buffer_;
+  std::size_t begin_ = 0, end_ = 0;  ///< of what in the buffer is not dealt with yet
+  std::string joined_;               ///< the fragments of a message
+  bool in_fragments_ = false;        ///< more of them are to come
   bool may_hold_more_ = false;
 };
 

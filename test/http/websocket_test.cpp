@@ -1,8 +1,12 @@
+#include "streaming/http/frame.hpp"
+#include "streaming/http/opening.hpp"
 #include "test/http/connection.hpp"
 
 #include <doctest/doctest.h>
+#include <malloc.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <ctime>
@@ -30,6 +34,26 @@ std::string read_text(ServerSocket& stream) {
 /// Waits for the client to go away.
 void linger(ServerSocket& stream) {
   while (true) read_text(stream);
+}
+
+std::size_t allocated_bytes() {  // Nothing with a sanitizer, which has an allocator of its own.
+  auto const info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+/// Answers the upgrade, with `frames` on the heels of the answer; `piece_bytes` of all that at a time.
+Server::Handler opened_with(std::string frames, std::size_t piece_bytes) {
+  return [frames = std::move(frames), piece_bytes](Connection& connection) {
+    connection.socket.set_option(tcp::no_delay{true});
+    beast::flat_buffer buffer;
+    beast::http::request<beast::http::string_body> request;
+    beast::http::read(connection.socket, buffer, request);
+    auto const all = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+                     http::accept_of(request[beast::http::field::sec_websocket_key]) + "\r\n\r\n" + frames;
+    for (std::size_t at = 0; at < all.size(); at += piece_bytes)
+      boost::asio::write(connection.socket, bytes(std::string_view{all}.substr(at, piece_bytes)));
+    boost::asio::read(connection.socket, boost::asio::buffer(buffer.prepare(1)));
+  };
 }
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -143,10 +167,13 @@ TEST_CASE("websocket: a message of 16 MB comes whole") {
     stream.write(bytes("small again"));
     linger(stream);
   })};
+  auto const before = allocated_bytes();
   auto const client = http::make_client();
   auto const socket = client->connect(server.ws(), {});
   CHECK((next_message(*client, *socket) == large));
   CHECK(next_message(*client, *socket) == "small again");
+  CHECK_FALSE(socket->receive());
+  CHECK(allocated_bytes() < before + 2U * 1024 * 1024);
 }
 
 TEST_CASE("websocket: a message that is too large ends the connection, in one frame or in many") {
@@ -187,15 +214,42 @@ TEST_CASE("websocket: a connection that just ends is closed, after what came bef
   CHECK(error == "the server closed the connection without a close frame");
 }
 
-TEST_CASE("websocket: bytes that are no frame close it") {
-  Server server{websocket([](ServerSocket& stream) {
-    stream.write(bytes("good"));
-    boost::asio::write(stream.next_layer(), bytes("\xf7 not a frame at all"));
-    linger(stream);
-  })};
+TEST_CASE("websocket: bytes that are no frame, and frames that are not a server's turn, close it, and the server is told") {
+  for (std::string_view const wrong : {"\xf7 not a frame at all", "\x81\x81mask.", "\x80\x01x", "\x01\x01x\x81\x01y"}) {
+    CAPTURE(wrong);
+    std::promise<int> told;
+    Server server{websocket([&](ServerSocket& stream) {
+      stream.write(bytes("good"));
+      boost::asio::write(stream.next_layer(), bytes(wrong));
+      boost::system::error_code closed;
+      beast::flat_buffer buffer;
+      stream.read(buffer, closed);
+      told.set_value(stream.reason().code);
+    })};
+    auto const [messages, error] = hear_all(server.ws());
+    CHECK(messages == std::vector<std::string>{"good"});
+    CHECK_MESSAGE(error.starts_with("what the server sends is no websocket's: "), error);
+    CHECK(told.get_future().get() == 1002);
+  }
+}
+
+TEST_CASE("websocket: frames on the heels of the answer to the upgrade are all there, in one piece or byte by byte") {
+  std::string frames;
+  for (auto const* text : {"one", "", "three"}) http::append_frame(frames, http::Opcode::text, text);
+  for (std::size_t const piece_bytes : {1U, 7U, 10'000U}) {
+    CAPTURE(piece_bytes);
+    Server server{opened_with(frames, piece_bytes)};
+    auto const client = http::make_client();
+    auto const socket = client->connect(server.ws(), {});
+    for (auto const* text : {"one", "", "three"}) CHECK(next_message(*client, *socket) == text);
+  }
+}
+
+TEST_CASE("websocket: a server that ends the connection in the middle of the opening says so") {
+  Server server{raw_answer("HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso")};
   auto const [messages, error] = hear_all(server.ws());
-  CHECK(messages == std::vector<std::string>{"good"});
-  CHECK_FALSE(error.empty());
+  CHECK(messages.empty());
+  CHECK(error == "the server closed the connection before it opened the websocket");
 }
 
 TEST_CASE("websocket: half a frame and silence is no message, and nothing waits for it but its other half") {
@@ -310,6 +364,27 @@ TEST_CASE("websocket: a message that came together with the one before is not wa
   client->run(10s);
   CHECK(std::chrono::steady_clock::now() - began < 9s);
   CHECK(socket->receive() == "two");
+}
+
+TEST_CASE("websocket: a server that sends faster than the client reads is made to wait") {
+  constexpr std::size_t count = 2'000'000, in_block = 2'000;
+  std::string block;
+  for (std::size_t number = 0; number < in_block; ++number) http::append_frame(block, http::Opcode::text, std::string(125, 'x'));
+  Server server{websocket([&](ServerSocket& stream) {
+    for (std::size_t sent = 0; sent < count; sent += in_block) boost::asio::write(stream.next_layer(), bytes(block));
+    linger(stream);
+  })};
+  auto const client = http::make_client();
+  auto const socket = client->connect(server.ws(), {});
+  auto const before = allocated_bytes();
+  std::size_t received = 0, most = 0;
+  run_until(*client, [&] {
+    while (socket->receive())
+      if (++received % 10'000 == 0) most = std::max(most, allocated_bytes());
+    return received == count || socket->state() == State::closed;
+  });
+  CHECK(received == count);
+  CHECK(most < before + 2U * 1024 * 1024);
 }
 
 TEST_CASE("websocket: what is not read stays with the server, and the client does not spin") {
